@@ -1,0 +1,5 @@
+//! A SIP user agent, sans-IO: messages, transport framing, transactions, dialogs, registration, digest
+//! authentication, SDP offer/answer. RFC 3261 and the list in `docs/architecture.md`; one file a duty.
+
+pub mod account;
+pub mod ua;
