@@ -7,7 +7,20 @@
 use std::time::Instant;
 
 use crate::dsp::{Key, transmission::Transmission};
-use crate::zone::{Tone, TonePlan};
+use crate::zone::{CallerIdScheme, HookWindows, Tone, TonePlan, Zone};
+
+/// What a line is told of itself.
+#[derive(Clone, Debug)]
+pub struct LineConfig {
+    /// The country it sounds like.
+    pub zone: std::sync::Arc<Zone>,
+    /// Hook windows: the zone's with the owner's own applied.
+    pub hook: HookWindows,
+    /// Whether breaks of the loop can be dial pulses.
+    pub pulse_dialing: bool,
+    /// How the caller is announced: the zone's or the owner's own.
+    pub caller_id: CallerIdScheme,
+}
 
 /// What comes into a line.
 #[derive(Clone, Debug)]

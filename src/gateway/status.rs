@@ -1,0 +1,73 @@
+//! How everything stands, in the shape of `tipring status --json`. Fields are added, never renamed.
+
+use serde::Serialize;
+
+use super::event::{AccountState, CallDirection, CallState, Hook, LineState};
+
+/// The whole.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Status {
+    /// Version of the program.
+    pub version: &'static str,
+    /// Seconds since the gateway started.
+    pub uptime_s: f64,
+    /// Accounts in the order of the configuration.
+    pub accounts: Vec<AccountStatus>,
+    /// Lines in the order of the configuration.
+    pub lines: Vec<LineStatus>,
+    /// Calls in progress.
+    pub calls: Vec<CallStatus>,
+}
+
+/// One account.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AccountStatus {
+    /// Its name.
+    pub name: String,
+    /// How it stands.
+    pub state: AccountState,
+    /// Its server as a SIP URI.
+    pub server: String,
+    /// Seconds until the registration lapses.
+    pub expires_s: Option<u64>,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LineStatus {
+    /// Its name.
+    pub name: String,
+    /// Its account.
+    pub account: Option<String>,
+    /// What other lines dial.
+    pub number: Option<String>,
+    /// What it is doing.
+    pub state: LineState,
+    /// Hook.
+    pub hook: Hook,
+    /// Messages wait (message-summary comes with a later release; `false` until a server says otherwise).
+    pub message_waiting: bool,
+    /// What is wrong with its hardware.
+    pub fault: Option<String>,
+}
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CallStatus {
+    /// Its identifier, as in `tipring call show`.
+    pub id: String,
+    /// Whose.
+    pub line: String,
+    /// Who called.
+    pub direction: CallDirection,
+    /// The other side's number.
+    pub remote: String,
+    /// What it is doing.
+    pub state: CallState,
+    /// Codec, once agreed.
+    pub codec: Option<&'static str>,
+    /// Seconds since the answer; 0 before it.
+    pub seconds: f64,
+}
