@@ -7,6 +7,11 @@
 
 use std::time::Instant;
 
+pub mod virtual_line;
+
+#[cfg(test)]
+mod testing;
+
 /// What a line interface can do by itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Capabilities {
