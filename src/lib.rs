@@ -35,3 +35,6 @@ pub mod line;
 pub mod media;
 pub mod sip;
 pub mod zone;
+
+#[cfg(test)]
+mod testing;

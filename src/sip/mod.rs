@@ -2,4 +2,5 @@
 //! authentication, SDP offer/answer. RFC 3261 and the list in `docs/architecture.md`; one file a duty.
 
 pub mod account;
+pub mod transaction;
 pub mod ua;

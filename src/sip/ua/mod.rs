@@ -15,6 +15,17 @@ pub enum Transport {
     Tcp,
 }
 
+/// What the user agent is told once, when it is made.
+#[derive(Clone, Debug)]
+pub struct UaConfig {
+    /// Value of our `User-Agent` and `Server` headers; empty: none are sent.
+    pub user_agent: String,
+    /// Port our UDP socket is bound to, for Via and Contact; `None`: no UDP.
+    pub udp_port: Option<u16>,
+    /// Port our TCP listener is bound to; `None`: no TCP.
+    pub tcp_port: Option<u16>,
+}
+
 /// One call at the user agent, from INVITE to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallId(pub u64);
@@ -296,6 +307,19 @@ pub enum EndCause {
     Timeout,
     /// We ended it.
     Local,
+}
+
+/// An account's registration as `status` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistrationStatus {
+    /// Which account.
+    pub account: AccountName,
+    /// How it stands.
+    pub state: RegistrationState,
+    /// When the registrar forgets us, while registered.
+    pub expires_at: Option<std::time::Instant>,
+    /// What went wrong last, for a person; never a secret.
+    pub last_error: Option<String>,
 }
 
 /// How an account's registration stands.
