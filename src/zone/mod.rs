@@ -2,9 +2,44 @@
 //! mapping, emergency numbers. The tables are data (`countries/*.yaml`), compiled in; this room reads them into
 //! [`Zone`]s. Levels and windows follow ITU-T E.180/Q.35 and the national documents each table names.
 
+mod countries;
+mod resolve;
+mod table;
 pub mod tone;
 
 pub use tone::{Tone, TonePlan, ToneStep};
+
+/// The country of an ISO 3166-1 alpha-2 code, in either case; `uk` is Britain too. Reading one takes about a
+/// millisecond: keep the result.
+pub fn zone(code: &str) -> Option<Zone> {
+    let table = countries::table(code)?;
+    #[expect(
+        clippy::expect_used,
+        reason = "the tables are compiled in, and a test reads every one"
+    )]
+    let zone = resolve::zone(table).expect("a table of ours that a test has read");
+    Some(zone)
+}
+
+/// The codes of all countries, lower case, sorted.
+pub fn codes() -> impl Iterator<Item = &'static str> {
+    countries::TABLES.iter().map(|(code, _)| *code)
+}
+
+/// Why a table is not a zone.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ZoneError {
+    /// Not the notation of the tables.
+    #[error("{0}")]
+    Notation(String),
+    /// A tone that nothing stands in for.
+    #[error("there is no `{0}` tone, and nothing to stand in for it")]
+    Missing(&'static str),
+    /// A tone with a step that cannot be played, or too many of them.
+    #[error("the `{0}` tone has a step that cannot be played, or too many steps")]
+    Step(&'static str),
+}
 
 /// The PSTN companding convention of a country: which G.711 law is offered first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +94,51 @@ pub enum CallerIdMethod {
     DtmfAfterRing,
     /// Japan: reversal, CAR ringing, primary answer, V.23, hang-up, normal ringing.
     Ntt,
+}
+
+impl CallerIdMethod {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::None,
+        Self::FskBell202AfterRing,
+        Self::FskV23AfterRing,
+        Self::FskV23RingPulse,
+        Self::FskV23AlertTone,
+        Self::FskV23ReversalAlertTone,
+        Self::DtmfBeforeRing,
+        Self::DtmfReversalBeforeRing,
+        Self::DtmfAfterRing,
+        Self::Ntt,
+    ];
+
+    /// The name used in YAML and on the command line: `fsk_v23_after_ring`, ...
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::FskBell202AfterRing => "fsk_bell202_after_ring",
+            Self::FskV23AfterRing => "fsk_v23_after_ring",
+            Self::FskV23RingPulse => "fsk_v23_ring_pulse",
+            Self::FskV23AlertTone => "fsk_v23_alert_tone",
+            Self::FskV23ReversalAlertTone => "fsk_v23_reversal_alert_tone",
+            Self::DtmfBeforeRing => "dtmf_before_ring",
+            Self::DtmfReversalBeforeRing => "dtmf_reversal_before_ring",
+            Self::DtmfAfterRing => "dtmf_after_ring",
+            Self::Ntt => "ntt",
+        }
+    }
+
+    /// The method of that [`CallerIdMethod::name`].
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|method| method.name() == name)
+    }
+
+    /// Whether the caller is announced by DTMF.
+    pub const fn is_dtmf(self) -> bool {
+        matches!(
+            self,
+            Self::DtmfBeforeRing | Self::DtmfReversalBeforeRing | Self::DtmfAfterRing
+        )
+    }
 }
 
 /// Caller ID of one country.
@@ -122,3 +202,6 @@ impl Zone {
         &self.tones[tone as usize]
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -83,6 +83,9 @@ impl Tone {
     }
 }
 
+/// Peak of a sine of 0 dBm0 in 16-bit samples (ITU-T G.711's digital milliwatt).
+const PEAK_0_DBM0: f32 = 22_827.0;
+
 /// Most frequencies sounding at once.
 pub const FREQUENCIES_MAX: usize = 4;
 
@@ -106,6 +109,30 @@ pub struct ToneStep {
     pub off_ms: u32,
 }
 
+impl ToneStep {
+    /// A step without sound or length.
+    pub const SILENCE: Self = Self {
+        frequencies_hz: [0.0; FREQUENCIES_MAX],
+        level_dbm0: 0.0,
+        modulation_hz: 0.0,
+        modulation_depth: 0.0,
+        on_ms: Some(0),
+        off_ms: 0,
+    };
+
+    /// The frequencies that sound.
+    pub fn sounding_hz(&self) -> impl Iterator<Item = f32> + '_ {
+        self.frequencies_hz.into_iter().filter(|hz| *hz > 0.0)
+    }
+
+    /// The highest sample the step can reach: all its sines at their peaks together, modulation included, in
+    /// units of a 16-bit sample.
+    pub fn peak(&self) -> f32 {
+        let one = PEAK_0_DBM0 * 10f32.powf(self.level_dbm0 / 20.0);
+        one * self.sounding_hz().count() as f32 * (1.0 + self.modulation_depth)
+    }
+}
+
 /// Steps played in order; then from the start again, or silence.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TonePlan {
@@ -115,6 +142,13 @@ pub struct TonePlan {
 }
 
 impl TonePlan {
+    /// Nothing, for ever.
+    pub const SILENCE: Self = Self {
+        steps: [ToneStep::SILENCE; STEPS_MAX],
+        length: 0,
+        repeats: false,
+    };
+
     /// `None` where there are more than [`STEPS_MAX`] steps. `repeats`: the list starts again after its end.
     pub fn new(steps: &[ToneStep], repeats: bool) -> Option<Self> {
         let mut stored = [ToneStep::default(); STEPS_MAX];
