@@ -7,6 +7,9 @@
 
 use std::time::Instant;
 
+pub mod gpio_module;
+#[cfg(any(test, feature = "model"))]
+pub mod model;
 pub mod virtual_line;
 
 #[cfg(test)]

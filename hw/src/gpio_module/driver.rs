@@ -1,0 +1,371 @@
+//! The driver of the modules: rings by the clock, reads the hook by its edges.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use embedded_hal::digital::{OutputPin, PinState};
+
+use super::ring_trip::RingTrip;
+use super::{Config, NotWired, OpenDrainPin, Pins};
+use crate::{Capabilities, Slic, SlicError, SlicEvent};
+
+/// From the last reversal to RM low. The sheets ask for more than 10 ms.
+const RING_MODE_HOLD: Duration = Duration::from_millis(12);
+
+/// How long the detector's edges mean nothing after ringing: one cycle at 20 Hz, in which bells discharge into the
+/// loop. th-wilde/retrophone waits 100 ms, which is late for an answer in the pause.
+const RING_SETTLE: Duration = Duration::from_millis(50);
+
+/// How long the detector's edges mean nothing after power up; the sheets give no figure.
+const FEED_SETTLE: Duration = Duration::from_millis(100);
+
+/// Edges not taken yet. A flood keeps the newest.
+const MAX_EVENTS: usize = 1024;
+
+/// A KS0835F, Ag1171 or Ag1170.
+///
+/// Ringing is clocked from [`handle_timeout`](Slic::handle_timeout), which has to be called when due by a thread
+/// with nothing else to do. Dropping the driver leaves the module safe.
+#[derive(Debug)]
+pub struct GpioModule<Rm, Fr, Pd = NotWired>
+where
+    Rm: OutputPin,
+    Fr: OutputPin,
+    Pd: OpenDrainPin,
+{
+    config: Config,
+    pins: Pins<Rm, Fr, Pd>,
+    mode: Mode,
+    reversed: bool,
+    /// The detector as it stands, and since when.
+    detected: (Instant, bool),
+    /// The last hook event reported.
+    reported: (Instant, bool),
+    events: VecDeque<SlicEvent>,
+}
+
+/// What the module is doing, and with it how the detector is to be read.
+#[derive(Clone, Copy, Debug)]
+enum Mode {
+    /// Fed; each edge of the detector is an edge of the hook.
+    Fed,
+    /// RM high, F/R toggling.
+    Ringing {
+        toggle_at: Instant,
+        reversed: bool,
+        ending: bool,
+        trip: RingTrip,
+    },
+    /// RM high, F/R back at rest.
+    Stopping { ring_mode_low_at: Instant },
+    /// Fed; the detector still swings from ringing or power up.
+    Settling { until: Instant },
+    /// PD low; the detector sees nothing.
+    PoweredDown,
+}
+
+impl<Rm, Fr, Pd> GpioModule<Rm, Fr, Pd>
+where
+    Rm: OutputPin,
+    Fr: OutputPin,
+    Pd: OpenDrainPin,
+{
+    /// Puts the module in its safe state: not ringing, battery forward, powered. `hook_detector` is the level of
+    /// SHK now.
+    ///
+    /// # Errors
+    ///
+    /// A pin could not be set.
+    pub fn new(
+        config: Config,
+        pins: Pins<Rm, Fr, Pd>,
+        now: Instant,
+        hook_detector: PinState,
+    ) -> Result<Self, SlicError> {
+        let mut module = Self {
+            config,
+            pins,
+            mode: Mode::Fed,
+            reversed: false,
+            detected: (now, false),
+            reported: (now, false),
+            events: VecDeque::new(),
+        };
+        module.rest()?;
+        let off_hook = hook_detector == config.off_hook_level;
+        module.detected = (now, off_hook);
+        module.report(now, off_hook);
+        Ok(module)
+    }
+
+    /// SHK as it stands, as read and not as reported: what a self-test shows.
+    pub fn off_hook_detected(&self) -> bool {
+        self.detected.1
+    }
+
+    fn start_ringing(&mut self, now: Instant) -> Result<(), SlicError> {
+        // The ringing supply is never put on a lifted receiver.
+        if self.reported.1 {
+            return Ok(());
+        }
+        // F/R at rest first, then RM, then the first reversal.
+        self.set_forward_reverse(false)?;
+        self.set_ring_mode(PinState::High)?;
+        let half_period = self.config.ring_frequency.half_period();
+        self.mode = Mode::Ringing {
+            toggle_at: now + half_period,
+            reversed: false,
+            ending: false,
+            trip: RingTrip::new(now, 2 * half_period, self.detected.1),
+        };
+        Ok(())
+    }
+
+    fn stop_ringing(&mut self, now: Instant) -> Result<(), SlicError> {
+        self.mode = Mode::Stopping {
+            ring_mode_low_at: now + RING_MODE_HOLD,
+        };
+        self.set_forward_reverse(false)
+    }
+
+    fn advance(&mut self, now: Instant) -> Result<(), SlicError> {
+        match self.mode {
+            Mode::Fed | Mode::PoweredDown => Ok(()),
+            Mode::Ringing {
+                toggle_at,
+                reversed,
+                ending,
+                mut trip,
+            } => {
+                if let Some(lifted) = trip.lifted(now) {
+                    self.report(lifted, true);
+                    return self.stop_ringing(now);
+                }
+                if now < toggle_at {
+                    return Ok(());
+                }
+                if ending && reversed {
+                    return self.stop_ringing(now);
+                }
+                let half_period = self.config.ring_frequency.half_period();
+                // Deadlines follow from deadlines, so nothing drifts. Called very late, one long half wave is
+                // better than the short ones that would catch up.
+                let late = now.saturating_duration_since(toggle_at);
+                let from = if late > half_period / 4 { now } else { toggle_at };
+                self.mode = Mode::Ringing {
+                    toggle_at: from + half_period,
+                    reversed: !reversed,
+                    ending,
+                    trip,
+                };
+                self.set_forward_reverse(!reversed)
+            }
+            Mode::Stopping { ring_mode_low_at } if now < ring_mode_low_at => Ok(()),
+            Mode::Stopping { .. } => {
+                self.mode = Mode::Settling {
+                    until: now + RING_SETTLE,
+                };
+                self.set_ring_mode(PinState::Low)?;
+                self.set_forward_reverse(self.reversed)
+            }
+            Mode::Settling { until } if now < until => Ok(()),
+            Mode::Settling { .. } => {
+                self.mode = Mode::Fed;
+                let (since, off_hook) = self.detected;
+                self.report(since, off_hook);
+                Ok(())
+            }
+        }
+    }
+
+    /// Where a pin failed in the middle of ringing nothing is known to be as it should: everything to rest.
+    fn safe_unless(&mut self, now: Instant, result: Result<(), SlicError>) -> Result<(), SlicError> {
+        if result.is_err() {
+            let _ = self.rest().or_else(|_| self.rest());
+            self.mode = Mode::Settling {
+                until: now + RING_SETTLE,
+            };
+        }
+        result
+    }
+
+    fn report(&mut self, at: Instant, closed: bool) {
+        let (last_at, last) = self.reported;
+        if closed == last {
+            return;
+        }
+        let at = at.max(last_at);
+        self.reported = (at, closed);
+        if self.events.len() == MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(SlicEvent::Hook { closed, at });
+    }
+
+    fn set_ring_mode(&mut self, level: PinState) -> Result<(), SlicError> {
+        self.pins
+            .ring_mode
+            .set_state(level)
+            .map_err(|error| pin_error("RM", &error))
+    }
+
+    fn set_forward_reverse(&mut self, reversed: bool) -> Result<(), SlicError> {
+        let level = if reversed {
+            !self.config.forward_level
+        } else {
+            self.config.forward_level
+        };
+        self.pins
+            .forward_reverse
+            .set_state(level)
+            .map_err(|error| pin_error("F/R", &error))
+    }
+
+    /// Brings every pin to its safe level; one that fails keeps no other from it.
+    fn rest(&mut self) -> Result<(), SlicError> {
+        let forward = self.set_forward_reverse(false);
+        let quiet = self.set_ring_mode(PinState::Low);
+        let powered = match &mut self.pins.power_down {
+            Some(pin) => pin.release().map_err(|error| pin_error("PD", &error)),
+            None => Ok(()),
+        };
+        forward.and(quiet).and(powered)
+    }
+}
+
+impl<Rm, Fr, Pd> Slic for GpioModule<Rm, Fr, Pd>
+where
+    Rm: OutputPin + Send,
+    Fr: OutputPin + Send,
+    Pd: OpenDrainPin + Send,
+{
+    fn capabilities(&self) -> Capabilities {
+        let powers_down = self.pins.power_down.is_some();
+        Capabilities {
+            polarity: true,
+            on_hook_transmission: true,
+            power_down: powers_down,
+            open_loop: powers_down,
+            ..Capabilities::default()
+        }
+    }
+
+    fn set_ringing(&mut self, now: Instant, on: bool) -> Result<(), SlicError> {
+        match (&mut self.mode, on) {
+            (Mode::PoweredDown, true) => Err(SlicError::Unsupported("ring while its loop feed is off")),
+            (Mode::Ringing { reversed: false, .. }, false) => {
+                let stopped = self.stop_ringing(now);
+                self.safe_unless(now, stopped)
+            }
+            (Mode::Ringing { ending, .. }, on) => {
+                // The half wave under way is completed: the sheets want F/R to end at rest, and so does symmetry.
+                *ending = !on;
+                Ok(())
+            }
+            (Mode::Fed | Mode::Settling { .. } | Mode::Stopping { .. }, true) => {
+                let started = self.start_ringing(now);
+                self.safe_unless(now, started)
+            }
+            (Mode::Fed | Mode::Settling { .. } | Mode::Stopping { .. } | Mode::PoweredDown, false) => Ok(()),
+        }
+    }
+
+    fn set_reversed(&mut self, _now: Instant, reversed: bool) -> Result<(), SlicError> {
+        self.reversed = reversed;
+        match self.mode {
+            Mode::Fed | Mode::Settling { .. } | Mode::PoweredDown => self.set_forward_reverse(reversed),
+            // F/R belongs to the ringing; it takes the new polarity when RM is low again.
+            Mode::Ringing { .. } | Mode::Stopping { .. } => Ok(()),
+        }
+    }
+
+    fn set_feed(&mut self, now: Instant, fed: bool) -> Result<(), SlicError> {
+        let Some(pin) = &mut self.pins.power_down else {
+            return if fed {
+                Ok(())
+            } else {
+                Err(SlicError::Unsupported("open its loop feed: PD is not wired"))
+            };
+        };
+        match (self.mode, fed) {
+            (Mode::PoweredDown, true) => {
+                self.mode = Mode::Settling {
+                    until: now + FEED_SETTLE,
+                };
+                pin.release().map_err(|error| pin_error("PD", &error))
+            }
+            (Mode::PoweredDown, false) => Ok(()),
+            (_, true) => Ok(()),
+            (_, false) => {
+                let cut = pin.pull_low().map_err(|error| pin_error("PD", &error));
+                self.mode = Mode::PoweredDown;
+                let forward = self.set_forward_reverse(self.reversed);
+                let quiet = self.set_ring_mode(PinState::Low);
+                cut.and(forward).and(quiet)
+            }
+        }
+    }
+
+    fn set_on_hook_transmission(&mut self, _now: Instant, _open: bool) -> Result<(), SlicError> {
+        // Always open, by the bias resistor between tip and ring that both sheets ask for.
+        Ok(())
+    }
+
+    fn handle_edge(&mut self, at: Instant, level: bool) {
+        let off_hook = PinState::from(level) == self.config.off_hook_level;
+        if off_hook != self.detected.1 {
+            self.detected = (at, off_hook);
+        }
+        match &mut self.mode {
+            Mode::Fed => self.report(at, off_hook),
+            Mode::Ringing { trip, .. } => trip.handle_edge(at, off_hook),
+            Mode::Stopping { .. } | Mode::Settling { .. } | Mode::PoweredDown => {}
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Result<(), SlicError> {
+        let advanced = self.advance(now);
+        self.safe_unless(now, advanced)
+    }
+
+    fn poll_timeout(&self) -> Option<Instant> {
+        match &self.mode {
+            Mode::Fed | Mode::PoweredDown => None,
+            Mode::Ringing { toggle_at, trip, .. } => Some(
+                trip.poll_timeout()
+                    .map_or(*toggle_at, |tripped| tripped.min(*toggle_at)),
+            ),
+            Mode::Stopping { ring_mode_low_at } => Some(*ring_mode_low_at),
+            Mode::Settling { until } => Some(*until),
+        }
+    }
+
+    fn poll_event(&mut self) -> Option<SlicEvent> {
+        self.events.pop_front()
+    }
+
+    fn make_safe(&mut self) -> Result<(), SlicError> {
+        self.mode = Mode::Fed;
+        self.reversed = false;
+        self.rest().or_else(|_| self.rest())
+    }
+}
+
+impl<Rm, Fr, Pd> Drop for GpioModule<Rm, Fr, Pd>
+where
+    Rm: OutputPin,
+    Fr: OutputPin,
+    Pd: OpenDrainPin,
+{
+    fn drop(&mut self) {
+        // RM left high after ringing powers the line from the wrong supply (weeBell 0.2: digits off by one).
+        let _ = self.rest().or_else(|_| self.rest());
+    }
+}
+
+fn pin_error(pin: &str, error: &dyn std::fmt::Debug) -> SlicError {
+    SlicError::Io {
+        object: pin.to_owned(),
+        reason: format!("{error:?}"),
+    }
+}
