@@ -4,8 +4,16 @@
 //! digital milliwatt: a sine of peak 22,827. Nothing here allocates after `new`: all of it runs in the audio
 //! thread.
 
+pub mod concealment;
+pub mod dtmf;
+pub mod fsk;
+pub mod g711;
 pub mod key;
+pub mod level;
+pub mod oscillator;
+pub mod tone;
 pub mod transmission;
+mod voice;
 
 pub use key::Key;
 
@@ -17,3 +25,8 @@ pub const FRAME: usize = 80;
 
 /// Peak of a sine of 0 dBm0 (ITU-T G.711's digital milliwatt in 16-bit samples).
 pub const PEAK_0_DBM0: f32 = 22_827.0;
+
+/// Milliseconds of a count of samples, rounded.
+pub const fn samples_to_ms(samples: u64) -> u64 {
+    (samples + 4) / 8
+}

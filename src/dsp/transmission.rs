@@ -2,6 +2,10 @@
 //!
 //! A [`Transmission`] is `Copy` and of fixed size, so that it crosses into the audio thread without allocation.
 
+mod player;
+
+pub use player::Player;
+
 use super::Key;
 
 /// Longest caller-ID message: type, length, 255 bytes of data, checksum.

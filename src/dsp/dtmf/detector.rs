@@ -1,0 +1,509 @@
+//! Hears keys, at the edges of what the standards allow (ITU-T Q.24 Annex A, ETSI ES 201 235-3).
+//!
+//! A filter a group of tones shows what sounds in it once a millisecond (see [`super::bands`]). Where both
+//! groups hold one steady tone each, near a tone of Q.23, a key is suspected. It counts once both have sounded
+//! for [`TONE_TICKS`] in one piece and everything else fits: both frequencies, measured on those milliseconds and
+//! not on a fixed raster, level, twist, how much of each group's energy is in that one tone, and how much sounds
+//! besides. The key is up when its tones have been away for [`PAUSE_TICKS`].
+
+use super::bands::{Bands, Complex, DELAY_SAMPLES, TICK, TICKS_HZ, Tick, wide_gain};
+use super::{HIGH_GROUP_HZ, LOW_GROUP_HZ, key_at};
+use crate::dsp::Key;
+use crate::dsp::level::{amplitude, mean_square_to_dbm0};
+
+/// Milliseconds a tone must have lasted. Q.24: 23 is to be ignored, 40 to be accepted; here a tone of 25 is the
+/// shortest, and is reported 5 ms later, when its end can be excluded.
+const TONE_TICKS: usize = 25;
+
+/// Milliseconds of absence that end a key. Q.24: gaps of 10 are ridden over, pauses of 40 are heard; here
+/// everything to 20 is a gap and everything from 24 a pause.
+const PAUSE_TICKS: u64 = 22;
+
+/// Milliseconds over which frequency and purity are measured.
+const MEASURED: usize = 22;
+
+/// Milliseconds of the quick look that raises a suspicion.
+const QUICK: usize = 8;
+
+/// Level of each tone at least. Required: 0 to -27 dBm0 heard, -55 not.
+const LEVEL_MIN_DBM0: f32 = -42.5;
+
+/// Farthest a frequency may be from its nominal value. Required: 1.5 % + 2 Hz heard, 3.5 % not.
+const OFFSET_MAX: f32 = 0.025;
+
+/// High group over low group, in dB. Required: -8 to +4.
+const TWIST_DB: std::ops::RangeInclusive<f32> = -10.8..=6.8;
+
+/// Share of a group's energy that must be in its tone, over [`MEASURED`].
+const PURITY_MIN: f32 = 0.80;
+
+/// Energy in the speech band at most, in multiples of what the two tones bring there.
+const WIDE_MAX: f32 = 4.0;
+
+/// A tone lasts while its power is this share of what it was: half its amplitude, where a filter's view of an
+/// edge stands in the middle of the edge.
+const PRESENT: f32 = 0.25;
+
+/// Past ticks kept.
+const PAST: usize = 64;
+
+/// What the detector heard. Samples count from the detector's start; 8 are a millisecond.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum DtmfReport {
+    /// A key is down.
+    Down {
+        /// Which.
+        key: Key,
+        /// Where its tones began.
+        start_sample: u64,
+        /// Samples heard when this was reported.
+        at_sample: u64,
+        /// Level of both tones together.
+        level_dbm0: f32,
+    },
+    /// The key is up.
+    Up {
+        /// Which.
+        key: Key,
+        /// Where its tones began.
+        start_sample: u64,
+        /// Where they ended.
+        end_sample: u64,
+        /// Samples heard when this was reported.
+        at_sample: u64,
+    },
+}
+
+/// The detector of one line. Give it every sample of the line in order.
+#[derive(Clone, Debug)]
+pub struct Detector {
+    bands: Bands,
+    hearing: Hearing,
+}
+
+/// What stands behind the filters.
+#[derive(Clone, Debug)]
+struct Hearing {
+    low: Group,
+    high: Group,
+    wide: [f32; PAST],
+    /// Ticks so far.
+    ticks: u64,
+    suspect: Option<Suspect>,
+    down: Option<Down>,
+}
+
+/// Both groups hold a tone near one key's.
+#[derive(Clone, Copy, Debug)]
+struct Suspect {
+    row: usize,
+    column: usize,
+    ticks: u32,
+}
+
+/// The key that is down.
+#[derive(Clone, Copy, Debug)]
+struct Down {
+    key: Key,
+    row: usize,
+    column: usize,
+    start_sample: u64,
+    /// Powers of the two tones as they were.
+    low_power: f32,
+    high_power: f32,
+    /// Since when they have been away.
+    absent_since: Option<u64>,
+    /// Ticks in a row in which they were back.
+    back: u32,
+}
+
+impl Default for Detector {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Detector {
+    /// A detector that has heard nothing.
+    pub fn new() -> Self {
+        let bands = Bands::new();
+        let (low_gains, high_gains) = bands.gains(LOW_GROUP_HZ, HIGH_GROUP_HZ);
+        Self {
+            bands,
+            hearing: Hearing {
+                low: Group::new(LOW_GROUP_HZ, low_gains, 319.0),
+                high: Group::new(HIGH_GROUP_HZ, high_gains, 921.0),
+                wide: [0.0; PAST],
+                ticks: 0,
+                suspect: None,
+                down: None,
+            },
+        }
+    }
+
+    /// Hears some more samples, any number of them.
+    pub fn process(&mut self, samples: &[i16], sink: &mut impl FnMut(DtmfReport)) {
+        let hearing = &mut self.hearing;
+        self.bands.push(samples, |tick| hearing.tick(tick, sink));
+    }
+
+    /// Whether a key sounds, or probably begins to: from about 14 ms after its onset. Audio muted while this
+    /// holds lets little of a key through; speech raises it for single milliseconds only.
+    pub fn suspects(&self) -> bool {
+        self.hearing.down.is_some_and(|down| down.absent_since.is_none())
+            || self.hearing.suspect.is_some_and(|suspect| suspect.ticks >= 3)
+    }
+
+    /// The key that is down.
+    pub fn key_down(&self) -> Option<Key> {
+        self.hearing.down.map(|down| down.key)
+    }
+
+    /// The samples have ended: a key still down is up.
+    pub fn finish(&mut self, sink: &mut impl FnMut(DtmfReport)) {
+        let hearing = &mut self.hearing;
+        if let Some(down) = hearing.down.take() {
+            sink(hearing.up(&down, down.absent_since.unwrap_or(hearing.ticks)));
+        }
+        hearing.suspect = None;
+    }
+}
+
+impl Hearing {
+    fn tick(&mut self, tick: Tick, sink: &mut impl FnMut(DtmfReport)) {
+        let now = self.ticks;
+        self.low.push(now, tick.low);
+        self.high.push(now, tick.high);
+        self.wide[now as usize % PAST] = tick.wide;
+        self.ticks += 1;
+
+        let seen = match (self.low.quick(), self.high.quick()) {
+            (Some(row), Some(column)) => Some((row, column)),
+            _ => None,
+        };
+        self.suspect = seen.map(|(row, column)| match self.suspect {
+            Some(suspect) if (suspect.row, suspect.column) == (row, column) => Suspect {
+                ticks: suspect.ticks + 1,
+                ..suspect
+            },
+            _ => Suspect {
+                row,
+                column,
+                ticks: 0,
+            },
+        });
+        self.watch_down(now, seen, sink);
+
+        if let Some(suspect) = self.suspect
+            && suspect.ticks as usize >= TONE_TICKS - QUICK - 2
+            && self
+                .down
+                .is_none_or(|down| (down.row, down.column) != (suspect.row, suspect.column))
+            && let Some((down, level_dbm0)) = self.judge(suspect)
+        {
+            if let Some(before) = self.down.replace(down) {
+                let ended = before.absent_since.unwrap_or(now);
+                sink(self.up(&before, ended));
+            }
+            sink(DtmfReport::Down {
+                key: down.key,
+                start_sample: down.start_sample,
+                at_sample: self.ticks * TICK as u64,
+                level_dbm0,
+            });
+        }
+    }
+
+    /// Follows the key that is down to its end.
+    fn watch_down(&mut self, now: u64, seen: Option<(usize, usize)>, sink: &mut impl FnMut(DtmfReport)) {
+        let Some(down) = &mut self.down else { return };
+        let other = seen.is_some_and(|seen| seen != (down.row, down.column));
+        let (low_power, high_power) = (self.low.power(now), self.high.power(now));
+        let sounds = low_power >= PRESENT * down.low_power && high_power >= PRESENT * down.high_power;
+        let steady = self.low.is_near(down.row) && self.high.is_near(down.column);
+        if sounds && steady && !other {
+            down.back += 1;
+            // Two in a row, so that a click in a pause doesn't count as the tone's return.
+            if down.back >= 2 {
+                down.absent_since = None;
+                down.low_power += (low_power - down.low_power) * 0.02;
+                down.high_power += (high_power - down.high_power) * 0.02;
+            }
+            return;
+        }
+        down.back = 0;
+        let since = *down.absent_since.get_or_insert(now);
+        if now - since >= PAUSE_TICKS {
+            let down = *down;
+            self.down = None;
+            sink(self.up(&down, since));
+        }
+    }
+
+    fn up(&self, down: &Down, end_tick: u64) -> DtmfReport {
+        DtmfReport::Up {
+            key: down.key,
+            start_sample: down.start_sample,
+            end_sample: sample_of(end_tick),
+            at_sample: self.ticks * TICK as u64,
+        }
+    }
+
+    /// The whole of the evidence for a suspicion; what is then down, and its level.
+    fn judge(&self, suspect: Suspect) -> Option<(Down, f32)> {
+        let run = self.low.run(self.ticks).min(self.high.run(self.ticks));
+        if run < TONE_TICKS {
+            return None;
+        }
+        let low = self.low.measure(self.ticks);
+        let high = self.high.measure(self.ticks);
+        for (measured, group, place) in [
+            (&low, &self.low, suspect.row),
+            (&high, &self.high, suspect.column),
+        ] {
+            let nominal_hz = group.nominal_hz[place];
+            if (measured.frequency_hz - nominal_hz).abs() > OFFSET_MAX * nominal_hz
+                || measured.purity < PURITY_MIN
+            {
+                return None;
+            }
+        }
+        // Mean squares of the two sines, the filters' droop taken out.
+        let low_square = low.power / self.low.gains[suspect.row].powi(2) / 2.0;
+        let high_square = high.power / self.high.gains[suspect.column].powi(2) / 2.0;
+        let floor = mean_square_floor();
+        let twist_db = 10.0 * (high_square / low_square).log10();
+        if low_square < floor || high_square < floor || !TWIST_DB.contains(&twist_db) {
+            return None;
+        }
+        let tones = low_square * wide_gain(low.frequency_hz).powi(2)
+            + high_square * wide_gain(high.frequency_hz).powi(2);
+        if self.wide_mean_square() > WIDE_MAX * tones {
+            return None;
+        }
+        let down = Down {
+            key: key_at(suspect.row, suspect.column)?,
+            row: suspect.row,
+            column: suspect.column,
+            start_sample: sample_of(self.ticks - run as u64),
+            low_power: low.power,
+            high_power: high.power,
+            absent_since: None,
+            back: 0,
+        };
+        Some((down, mean_square_to_dbm0(low_square + high_square)))
+    }
+
+    /// Of the wide filter's output over the measured ticks, as far back as the group filters look.
+    fn wide_mean_square(&self) -> f32 {
+        let late = DELAY_SAMPLES as usize / TICK;
+        let ticks = (self.ticks as usize - MEASURED - late)..(self.ticks as usize - late);
+        let sum: f32 = ticks.map(|tick| self.wide[tick % PAST]).sum();
+        sum / (MEASURED * TICK) as f32
+    }
+}
+
+fn mean_square_floor() -> f32 {
+    amplitude(LEVEL_MIN_DBM0).powi(2) / 2.0
+}
+
+/// The sample at which what a tick shows began.
+fn sample_of(tick: u64) -> u64 {
+    ((tick + 1) * TICK as u64).saturating_sub(DELAY_SAMPLES + TICK as u64 / 2)
+}
+
+/// One group of tones.
+#[derive(Clone, Debug)]
+struct Group {
+    nominal_hz: [f32; 4],
+    gains: [f32; 4],
+    /// Lower end of the 1000 Hz in which a frequency is told from its turn a tick.
+    from_hz: f32,
+    past: [Complex; PAST],
+    powers: [f32; PAST],
+    turns: [Complex; PAST],
+    /// Sums over the last [`QUICK`] ticks; in f64, so that adding and taking away leaves nothing behind.
+    power_sum: f64,
+    turn_sum: (f64, f64),
+    /// Least sum of powers worth looking at.
+    floor: f64,
+}
+
+/// What was measured of a group's tone.
+#[derive(Clone, Copy, Debug)]
+struct Measured {
+    frequency_hz: f32,
+    /// Square of its amplitude behind the filter.
+    power: f32,
+    /// Share of the group's energy.
+    purity: f32,
+}
+
+impl Group {
+    fn new(nominal_hz: [f32; 4], gains: [f32; 4], from_hz: f32) -> Self {
+        Self {
+            nominal_hz,
+            gains,
+            from_hz,
+            past: [Complex::default(); PAST],
+            powers: [0.0; PAST],
+            turns: [Complex::default(); PAST],
+            power_sum: 0.0,
+            turn_sum: (0.0, 0.0),
+            // 3 dB under the level required, which is checked later and exactly.
+            floor: f64::from(amplitude(LEVEL_MIN_DBM0 - 3.0).powi(2)) * QUICK as f64,
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, now: u64, value: Complex) {
+        let slot = now as usize % PAST;
+        let turn = value.times(self.past[(now as usize + PAST - 1) % PAST].conjugate());
+        let oldest = (now as usize + PAST - QUICK) % PAST;
+        let power = value.power();
+        self.past[slot] = value;
+        self.powers[slot] = power;
+        self.turns[slot] = turn;
+        self.power_sum += f64::from(power) - f64::from(self.powers[oldest]);
+        self.turn_sum.0 += f64::from(turn.re) - f64::from(self.turns[oldest].re);
+        self.turn_sum.1 += f64::from(turn.im) - f64::from(self.turns[oldest].im);
+    }
+
+    fn power(&self, tick: u64) -> f32 {
+        self.powers[tick as usize % PAST]
+    }
+
+    /// How alike the turns of the last few ticks are: 1 for a steady tone, about 0.4 for noise.
+    #[inline]
+    fn steadiness(&self) -> f64 {
+        let (re, im) = self.turn_sum;
+        (re * re + im * im) / (self.power_sum * self.power_sum)
+    }
+
+    fn quick_frequency_hz(&self) -> f32 {
+        let turn = Complex {
+            re: self.turn_sum.0 as f32,
+            im: self.turn_sum.1 as f32,
+        };
+        self.unfold(turn.angle() / std::f32::consts::TAU * TICKS_HZ)
+    }
+
+    /// The place of the tone that sounds at first sight.
+    #[inline]
+    fn quick(&self) -> Option<usize> {
+        if self.power_sum < self.floor || self.steadiness() < 0.6 {
+            return None;
+        }
+        let frequency_hz = self.quick_frequency_hz();
+        self.nominal_hz
+            .iter()
+            .position(|nominal_hz| (frequency_hz - nominal_hz).abs() < nominal_hz * (OFFSET_MAX + 0.012))
+    }
+
+    /// Whether the group holds anything like the tone at `place` still.
+    fn is_near(&self, place: usize) -> bool {
+        self.steadiness() > 0.35
+            && (self.quick_frequency_hz() - self.nominal_hz[place]).abs() < self.nominal_hz[place] * 0.045
+    }
+
+    fn unfold(&self, frequency_hz: f32) -> f32 {
+        (frequency_hz - self.from_hz).rem_euclid(TICKS_HZ) + self.from_hz
+    }
+
+    /// For how many ticks up to the newest the tone has been as strong as in the last few.
+    fn run(&self, ticks: u64) -> usize {
+        let power = |back: usize| self.powers[(ticks as usize + PAST - 1 - back) % PAST];
+        let mean = (0..16).map(power).sum::<f32>() / 16.0;
+        (0..PAST - 1)
+            .take_while(|&back| power(back) >= PRESENT * mean)
+            .count()
+    }
+
+    /// Frequency, power and purity over the last [`MEASURED`] ticks.
+    fn measure(&self, ticks: u64) -> Measured {
+        let at = |index: usize| (ticks as usize + PAST - MEASURED + index) % PAST;
+        let mut turn = Complex::default();
+        for index in 1..MEASURED {
+            turn = turn.plus(self.turns[at(index)]);
+        }
+        let coarse = turn.angle();
+        // Turned back by the coarse estimate the tone stands nearly still: what it still turns from the first
+        // third to the last is the estimate's error.
+        let third = MEASURED / 3;
+        let mut still = [Complex::default(); MEASURED];
+        let mut sums = [Complex::default(); 2];
+        let mut energy = 0.0;
+        let (step, mut back) = (Complex::turn(-coarse), Complex { re: 1.0, im: 0.0 });
+        for (index, slot) in still.iter_mut().enumerate() {
+            *slot = self.past[at(index)].times(back);
+            back = back.times(step);
+            energy += slot.power();
+            if index < third {
+                sums[0] = sums[0].plus(*slot);
+            } else if index >= MEASURED - third {
+                sums[1] = sums[1].plus(*slot);
+            }
+        }
+        let error = sums[1].times(sums[0].conjugate()).angle() / (MEASURED - third) as f32;
+        let (step, mut back) = (Complex::turn(-error), Complex { re: 1.0, im: 0.0 });
+        let mut sum = Complex::default();
+        for value in still {
+            sum = sum.plus(value.times(back));
+            back = back.times(step);
+        }
+        let power = sum.power() / (MEASURED * MEASURED) as f32;
+        Measured {
+            frequency_hz: self.unfold((coarse + error) / std::f32::consts::TAU * TICKS_HZ),
+            power,
+            purity: power / (energy / MEASURED as f32).max(f32::MIN_POSITIVE),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dsp::dtmf::Generator;
+
+    fn heard(samples: &[i16]) -> Vec<DtmfReport> {
+        let mut detector = Detector::new();
+        let mut reports = Vec::new();
+        detector.process(samples, &mut |report| reports.push(report));
+        detector.finish(&mut |report| reports.push(report));
+        reports
+    }
+
+    #[test]
+    fn each_key_is_heard_with_its_times() {
+        for key in Key::ALL {
+            let mut generator = Generator::new();
+            let mut samples = vec![0; 8 * 200];
+            generator.play(key, -10.0, 50, 0);
+            generator.fill(&mut samples[8 * 60..]);
+            let reports = heard(&samples);
+            let [
+                DtmfReport::Down {
+                    key: down,
+                    start_sample,
+                    at_sample,
+                    level_dbm0,
+                },
+                DtmfReport::Up {
+                    key: up, end_sample, ..
+                },
+            ] = reports[..]
+            else {
+                panic!("{key}: {reports:?}")
+            };
+            assert_eq!((down, up), (key, key));
+            assert!(
+                start_sample.abs_diff(500) <= 8 && end_sample.abs_diff(900) <= 8,
+                "{key}: {reports:?}"
+            );
+            assert!(
+                at_sample - start_sample <= 8 * 32 && (level_dbm0 + 7.0).abs() < 0.2,
+                "{key}: {reports:?}"
+            );
+        }
+    }
+}
