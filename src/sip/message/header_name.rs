@@ -64,6 +64,7 @@ header_names! {
     PATH = "Path";
     PRIORITY = "Priority";
     PRIVACY = "Privacy";
+    PROXY_AUTHENTICATION_INFO = "Proxy-Authentication-Info";
     PROXY_AUTHENTICATE = "Proxy-Authenticate";
     PROXY_AUTHORIZATION = "Proxy-Authorization";
     PROXY_REQUIRE = "Proxy-Require";

@@ -13,7 +13,7 @@ pub(super) fn is_token_byte(byte: u8) -> bool {
 }
 
 /// Without white space at either end.
-pub(super) fn trim(text: &str) -> &str {
+pub(crate) fn trim(text: &str) -> &str {
     text.trim_matches([' ', '\t', '\r', '\n'])
 }
 

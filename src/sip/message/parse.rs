@@ -100,56 +100,88 @@ impl Message {
     /// Line breaks before the message are skipped; lines may end in LF alone. Bytes after the body that
     /// Content-Length announces are left out (RFC 3261 section 18.3).
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
-        let bytes = skip_line_breaks(bytes);
-        if bytes.is_empty() {
-            return Err(ParseError::KeepAlive);
+        judge(bytes, None)
+    }
+}
+
+/// Refuses bytes for a fault found outside of them, as [`Message::parse`] would.
+pub(crate) fn refuse_whole(bytes: &[u8], fault: Fault) -> ParseError {
+    match judge(bytes, Some(fault.clone())) {
+        Err(error) => error,
+        Ok(_) => ParseError::Garbage(fault),
+    }
+}
+
+/// Where the header ends (behind its empty line), looked for from `from` on.
+pub(crate) fn head_length(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        at += bytes.get(at..)?.iter().position(|byte| *byte == b'\n')? + 1;
+        match bytes.get(at..)? {
+            [b'\n', ..] => return Some(at + 1),
+            [b'\r', b'\n', ..] => return Some(at + 2),
+            _ => {}
         }
-        let mut lines = Lines { rest: bytes };
-        let start = lines
-            .next()
-            .ok_or(Fault::StartLine)
-            .and_then(parse_start_line)
-            .map_err(ParseError::Garbage)?;
-        let (mut headers, header_fault) = parse_headers(&mut lines);
-        let header_fault = header_fault.or((bytes.len() > MAX_MESSAGE_BYTES).then_some(Fault::TooLarge));
-        let body = cut_body(lines.rest, &headers);
-        if body.is_ok() {
-            // Written anew from the body whenever the message is.
-            headers.remove(&HeaderName::CONTENT_LENGTH);
+    }
+}
+
+/// Content-Length in a whole header.
+pub(crate) fn content_length(head: &[u8]) -> Result<Option<usize>, Fault> {
+    let mut lines = Lines { rest: head };
+    lines.next();
+    let (headers, _) = parse_headers(&mut lines);
+    Ok(headers.content_length()?)
+}
+
+fn judge(bytes: &[u8], foreseen: Option<Fault>) -> Result<Message, ParseError> {
+    let bytes = skip_line_breaks(bytes);
+    if bytes.is_empty() {
+        return Err(ParseError::KeepAlive);
+    }
+    let mut lines = Lines { rest: bytes };
+    let start = lines
+        .next()
+        .ok_or(Fault::StartLine)
+        .and_then(parse_start_line)
+        .map_err(ParseError::Garbage)?;
+    let (mut headers, header_fault) = parse_headers(&mut lines);
+    let header_fault = foreseen
+        .or(header_fault)
+        .or((bytes.len() > MAX_MESSAGE_BYTES).then_some(Fault::TooLarge));
+    let body = cut_body(lines.rest, &headers);
+    if body.is_ok() {
+        // Written anew from the body whenever the message is.
+        headers.remove(&HeaderName::CONTENT_LENGTH);
+    }
+    match start {
+        StartLine::Response { status, reason } => {
+            // A line we can't read in a response is left out: what matters is checked one by one.
+            if let Some(fault) = header_fault.filter(|fault| !matches!(fault, Fault::HeaderLine(_))) {
+                return Err(ParseError::Garbage(fault));
+            }
+            check_common(&headers).map_err(ParseError::Garbage)?;
+            let body = body.map_err(ParseError::Garbage)?;
+            Ok(Message::Response(Response {
+                status,
+                reason,
+                headers,
+                body,
+            }))
         }
-        match start {
-            StartLine::Response { status, reason } => {
-                // A line we can't read in a response is left out: what matters is checked one by one.
-                match header_fault {
-                    Some(fault @ (Fault::Unfinished | Fault::TooLarge | Fault::TooManyHeaders)) => {
-                        return Err(ParseError::Garbage(fault));
-                    }
-                    Some(_) | None => {}
-                }
-                check_common(&headers).map_err(ParseError::Garbage)?;
-                let body = body.map_err(ParseError::Garbage)?;
-                Ok(Self::Response(Response {
-                    status,
-                    reason,
+        StartLine::BadRequest { method, fault } => Err(refuse(method, headers, fault)),
+        StartLine::Request { method, uri } => {
+            let checked = header_fault
+                .map_or(Ok(()), Err)
+                .and_then(|()| check_request(&method, &headers))
+                .and(body);
+            match checked {
+                Ok(body) => Ok(Message::Request(Request {
+                    method,
+                    uri,
                     headers,
                     body,
-                }))
-            }
-            StartLine::BadRequest { method, fault } => Err(refuse(method, headers, fault)),
-            StartLine::Request { method, uri } => {
-                let checked = header_fault
-                    .map_or(Ok(()), Err)
-                    .and_then(|()| check_request(&method, &headers))
-                    .and(body);
-                match checked {
-                    Ok(body) => Ok(Self::Request(Request {
-                        method,
-                        uri,
-                        headers,
-                        body,
-                    })),
-                    Err(fault) => Err(refuse(method, headers, fault)),
-                }
+                })),
+                Err(fault) => Err(refuse(method, headers, fault)),
             }
         }
     }
@@ -296,7 +328,7 @@ fn cut_body(rest: &[u8], headers: &Headers) -> Result<Vec<u8>, Fault> {
     }
 }
 
-pub(crate) fn skip_line_breaks(mut bytes: &[u8]) -> &[u8] {
+fn skip_line_breaks(mut bytes: &[u8]) -> &[u8] {
     // Zero bytes: some devices keep a NAT binding open with them.
     while let [b'\r' | b'\n' | 0, rest @ ..] = bytes {
         bytes = rest;
