@@ -18,8 +18,8 @@ pub struct DialPlan {
 
 impl DialPlan {
     /// What a line without a plan of its own has: every number passes, and so do service codes that begin with
-    /// `*` or `#`; sent four seconds after the last digit, or by `#`.
-    pub const DEFAULT: &'static str = "S:4,(xX.|*X.|#X.)";
+    /// `*` or `#`; sent the short time after the last digit, or by `#`.
+    pub const DEFAULT: &'static str = "(xX.|*X.|#X.)";
 
     /// Longest text of a plan, in characters: far above any device's (1,024 to 4,096), far below harm.
     pub const TEXT_MAX: usize = 8192;

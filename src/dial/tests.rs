@@ -324,7 +324,7 @@ fn explanations() {
 #[test]
 fn the_default_plan_passes_everything() {
     for keys in ["1", "600", "0041123456789", "*43", "*21*5551234", "#31"] {
-        assert_dials(DialPlan::DEFAULT, keys, 4, keys);
+        assert_dials(DialPlan::DEFAULT, keys, 3, keys);
     }
     assert_eq!(DialPlan::default().as_str(), DialPlan::DEFAULT);
 }

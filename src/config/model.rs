@@ -1,0 +1,313 @@
+//! The configuration, checked: what the rest of the program is built from. Two of them are compared section by
+//! section to see what a reload changes.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::dial::{DialPlan, Hotline, Timers};
+use crate::zone::{CallerIdScheme, HookWindows, Zone};
+
+/// A whole configuration in which every name that is referred to exists.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Model {
+    /// Our end of SIP.
+    pub sip: Sip,
+    /// RTP and what is done with it.
+    pub media: Media,
+    /// The daemon's own socket.
+    pub control: Control,
+    /// Accounts, in the order of the file.
+    pub accounts: Vec<Account>,
+    /// Lines, in the order of the file.
+    pub lines: Vec<Line>,
+}
+
+impl Model {
+    /// The account of that name.
+    pub fn account(&self, name: &str) -> Option<&Account> {
+        self.accounts.iter().find(|account| account.name == name)
+    }
+
+    /// The line of that name.
+    pub fn line(&self, name: &str) -> Option<&Line> {
+        self.lines.iter().find(|line| line.name == name)
+    }
+}
+
+/// Our end of SIP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sip {
+    /// Address and port of the sockets, one a transport, for all accounts.
+    pub bind: SocketAddr,
+    /// Transports that sockets are opened for; at least one, no two equal.
+    pub transports: Vec<Transport>,
+    /// Value of our `User-Agent` and `Server` headers; empty: none are sent.
+    pub user_agent: String,
+}
+
+/// A transport of SIP that this program has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// Stream.
+    Tcp,
+}
+
+/// RTP and what is done with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Media {
+    /// First port of the range, even. RTP takes even ports, RTCP the odd ones after them.
+    pub rtp_port_first: u16,
+    /// Last port of the range.
+    pub rtp_port_last: u16,
+    /// Audio in one packet that we send: 10 to 60 in steps of 10.
+    pub packet_time_ms: u8,
+    /// The jitter buffer is never shorter.
+    pub jitter_min_ms: u16,
+    /// The jitter buffer is never longer.
+    pub jitter_max_ms: u16,
+    /// A talking call without a packet for so long has lost its media; 0: never.
+    pub rtp_timeout_s: u32,
+    /// What is done about it.
+    pub on_rtp_timeout: OnRtpTimeout,
+}
+
+/// What becomes of a call whose RTP has stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnRtpTimeout {
+    /// It is ended.
+    End,
+    /// It goes on; the event is reported.
+    Flag,
+}
+
+/// The daemon's own socket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Control {
+    /// Where it is; `None`: the default place.
+    pub socket: Option<PathBuf>,
+}
+
+/// An account at a SIP server.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Account {
+    /// What lines call it.
+    pub name: String,
+    /// Registrar and proxy.
+    pub server: Server,
+    /// User part of the address of record.
+    pub username: String,
+    /// User name for digest, where it differs.
+    pub auth_username: Option<String>,
+    /// Domain of the address of record, where it differs from the server's host.
+    pub domain: Option<String>,
+    /// Name that others are shown.
+    pub display_name: Option<String>,
+    /// Password.
+    pub password: Password,
+    /// Register; otherwise calls go to the server unregistered.
+    pub register: bool,
+    /// Seconds to ask for.
+    pub expires_s: u32,
+}
+
+/// `sip:host[:port][;transport=udp|tcp]`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Server {
+    /// Name or literal address, IPv6 without its brackets.
+    pub host: String,
+    /// Port; `None`: as RFC 3263 finds it.
+    pub port: Option<u16>,
+    /// Transport; `None`: as RFC 3263 finds it.
+    pub transport: Option<Transport>,
+}
+
+impl std::fmt::Display for Server {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.host.contains(':') {
+            write!(formatter, "sip:[{}]", self.host)?;
+        } else {
+            write!(formatter, "sip:{}", self.host)?;
+        }
+        if let Some(port) = self.port {
+            write!(formatter, ":{port}")?;
+        }
+        match self.transport {
+            None => Ok(()),
+            Some(Transport::Udp) => write!(formatter, ";transport=udp"),
+            Some(Transport::Tcp) => write!(formatter, ";transport=tcp"),
+        }
+    }
+}
+
+/// Where a password comes from.
+#[derive(Clone, Debug)]
+pub enum Password {
+    /// There is none.
+    None,
+    /// It stands in the configuration.
+    Given(SecretString),
+    /// The first line of this file.
+    File(PathBuf),
+}
+
+impl PartialEq for Password {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::None, Self::None) => true,
+            (Self::Given(one), Self::Given(two)) => one.expose_secret() == two.expose_secret(),
+            (Self::File(one), Self::File(two)) => one == two,
+            (Self::None | Self::Given(_) | Self::File(_), _) => false,
+        }
+    }
+}
+
+/// A telephone line.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line {
+    /// What it is called.
+    pub name: String,
+    /// Its account; `None`: it reaches the other lines only.
+    pub account: Option<String>,
+    /// What other lines of this machine dial.
+    pub number: Option<String>,
+    /// What the telephone is plugged into.
+    pub interface: Interface,
+    /// The country whose exchange it sounds like, as its table has it.
+    pub zone: Arc<Zone>,
+    /// The country's hook windows with the owner's own in their places.
+    pub hook: HookWindows,
+    /// Whether breaks of the loop can be dial pulses.
+    pub pulse_dialing: bool,
+    /// How callers are announced: the country's way or the owner's own.
+    pub caller_id: CallerIdScheme,
+    /// The digit map.
+    pub dial_plan: Arc<DialPlan>,
+    /// Waits for digits.
+    pub timers: Timers,
+    /// Called without dialling.
+    pub hotline: Option<Hotline>,
+    /// Codecs that are offered, best first; at least one, no two equal.
+    pub codecs: Vec<Codec>,
+    /// How keys pressed in a call are sent.
+    pub dtmf: DtmfRelay,
+    /// Whether the telephone's echo is taken out of what is sent.
+    pub echo_canceller: bool,
+    /// Gain from the telephone to the network.
+    pub gain_tx_db: f32,
+    /// Gain from the network to the telephone.
+    pub gain_rx_db: f32,
+    /// An incoming call rings at most so long.
+    pub ring_timeout_s: u32,
+    /// The loop opens for so long when the far end has hung up; 0: never.
+    pub disconnect_open_ms: u32,
+    /// The called party's answer reverses the battery.
+    pub answer_reversal: bool,
+}
+
+/// A codec that this program has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Codec {
+    /// G.711 A-law.
+    Pcma,
+    /// G.711 µ-law.
+    Pcmu,
+}
+
+/// How keys pressed in a call are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DtmfRelay {
+    /// Telephone-events.
+    Rfc4733,
+    /// SIP INFO.
+    Info,
+    /// In the audio.
+    Inband,
+}
+
+/// What a telephone is plugged into.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Interface {
+    /// A telephone in software.
+    Virtual {
+        /// The Unix socket it connects to.
+        socket: PathBuf,
+    },
+    /// A SLIC module on GPIO pins, its audio by a sound card.
+    GpioModule(Box<GpioModule>),
+}
+
+/// A SLIC module on GPIO pins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GpioModule {
+    /// Which module.
+    pub module: ModuleKind,
+    /// Name of the chip (`gpiochip0`), its label, or the path of its device.
+    pub gpiochip: String,
+    /// SHK, input: the loop.
+    pub shk_line: GpioLine,
+    /// RM, output: ringing supply.
+    pub rm_line: GpioLine,
+    /// F/R, output: polarity.
+    pub fr_line: GpioLine,
+    /// PD, output, open drain: power down. `None`: not wired.
+    pub pd_line: Option<GpioLine>,
+    /// Level of SHK that means off hook.
+    pub off_hook_level: Level,
+    /// Level of F/R that is forward battery; `None`: the module's data sheet decides.
+    pub forward_level: Option<Level>,
+    /// Frequency of the ringing voltage; `None`: the country's.
+    pub ring_frequency_hz: Option<u8>,
+    /// The sound card that VX and VR are wired to.
+    pub audio: SoundCard,
+}
+
+/// SLIC modules that there is a driver for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModuleKind {
+    /// Shenzhen Ring&tone KS0835F.
+    Ks0835f,
+    /// Silvertel Ag1171.
+    Ag1171,
+    /// Silvertel Ag1170.
+    Ag1170,
+}
+
+/// One line of a GPIO chip.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum GpioLine {
+    /// By its number on the chip.
+    Offset(u32),
+    /// By the name the kernel has for it, e.g. `GPIO17`.
+    Name(String),
+}
+
+/// A logic level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// High.
+    High,
+    /// Low.
+    Low,
+}
+
+/// A sound card.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SoundCard {
+    /// Its ALSA name (`cat /proc/asound/cards`), or a whole PCM name where it has a `:`.
+    pub card: String,
+    /// Number of the PCM device on it.
+    pub device: u32,
+    /// Channel of the telephone, counted from 0.
+    pub channel: u8,
+    /// Sample rate; `None`: 8000 Hz where the hardware has it, else 48000 Hz.
+    pub rate_hz: Option<u32>,
+    /// One period of the hardware.
+    pub period_ms: u8,
+    /// Periods in the hardware's buffer.
+    pub periods: u8,
+}
