@@ -19,6 +19,8 @@ pub mod caller_id;
 
 mod caller;
 mod debounce;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod hook;
 mod input;
 mod machine;
@@ -30,3 +32,6 @@ pub use caller::{CallTime, Caller, Presentation, RingRequest};
 pub use input::{DtmfEdge, Expectation, LineCommand, LineInput};
 pub use machine::{Line, LineConfig};
 pub use output::{DigitSource, LineEvent, LineOutput, SlicAction};
+
+#[cfg(test)]
+mod tests;
