@@ -7,6 +7,10 @@ use crate::zone::TonePlan;
 
 /// What a line wants done, in order.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "plans travel by value into the audio thread, a few a call; boxing them would only add an allocation"
+)]
 pub enum LineOutput {
     /// Something for the line hardware.
     Slic(SlicAction),

@@ -49,6 +49,10 @@ const OFF_HOOK_ALERT_TONE_MS: u16 = 80;
 
 /// One step of an announcement.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a script has eight steps at most, and is made once a call"
+)]
 pub enum Step {
     /// Ringing voltage for so long.
     Ring {

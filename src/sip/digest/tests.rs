@@ -16,7 +16,14 @@ fn response_of(value: &str) -> &str {
 
 fn respond(server: &str, user: &str, password: &str, input: &hash::Input<'_>) -> String {
     let password = SecretString::from(password);
-    authorization(&challenge(server), Credentials { username: user, password: &password }, input)
+    authorization(
+        &challenge(server),
+        Credentials {
+            username: user,
+            password: &password,
+        },
+        input,
+    )
 }
 
 /// RFC 2617 section 3.5.
@@ -26,7 +33,13 @@ fn vector_of_rfc_2617() {
         r#"Digest realm="testrealm@host.com", qop="auth,auth-int", nonce="dcd98b7102dd2f0e8b11d0f600bfb0c093", opaque="5ccc069c403ebaf9f0171e9517f40e41""#,
         "Mufasa",
         "Circle Of Life",
-        &hash::Input { method: "GET", uri: "/dir/index.html", body: b"", cnonce: "0a4f113b", count: 1 },
+        &hash::Input {
+            method: "GET",
+            uri: "/dir/index.html",
+            body: b"",
+            cnonce: "0a4f113b",
+            count: 1,
+        },
     );
     assert_eq!(
         value,
