@@ -2,6 +2,30 @@
 //! them to a line's samples. RFC 3550, 3551, 4733, 4961; concealment after G.711 Appendix I in [`crate::dsp`].
 //!
 //! All of it runs in the audio thread: nothing allocates, locks or logs after `new`.
+//!
+//! A packet's way in: [`rtp`] reads it, [`gate`] decides whose it is, [`reception`] counts it, [`jitter`] keeps it
+//! until [`playout`] plays it, or [`event_receiver`] makes a key of it. The way out: [`event_sender`] and
+//! [`sender`] fill the [`outbox`]. [`session`] holds what belongs to one session but no audio.
+
+pub mod delay;
+pub mod event_receiver;
+pub mod event_sender;
+pub mod gate;
+pub mod jitter;
+pub mod outbox;
+pub mod playout;
+pub mod quality;
+pub mod reception;
+pub mod rtcp;
+pub mod rtp;
+pub mod sender;
+pub mod session;
+pub mod skew;
+mod voice_path;
+
+pub use jitter::JitterConfig;
+pub use outbox::{Transmit, TransmitKind};
+pub use voice_path::{VoiceConfig, VoicePath};
 
 use std::net::SocketAddr;
 
