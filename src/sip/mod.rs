@@ -5,5 +5,6 @@ pub mod account;
 pub mod digest;
 pub mod framing;
 pub mod message;
+pub mod sdp;
 pub mod transaction;
 pub mod ua;

@@ -426,7 +426,8 @@ impl fmt::Display for Reason {
 }
 
 impl MediaType {
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads a value; `None` where it is none.
+    pub fn parse(text: &str) -> Option<Self> {
         let end = text.find(';').unwrap_or(text.len());
         let (kind, params) = text.split_at(end);
         let (main, sub) = kind.split_once('/')?;
