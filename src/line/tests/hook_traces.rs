@@ -198,6 +198,28 @@ fn a_hang_up_is_reported_when_it_is_due() {
 }
 
 #[test]
+fn digits_are_awaited_again_after_a_hang_up() {
+    let mut rig = Rig::new("gb");
+    rig.edge(true, 0);
+    rig.expect(Conversation);
+    rig.edge(false, 1000);
+    rig.edge(true, 5000);
+    rig.edge(false, 6000);
+    rig.edge(true, 6065);
+    rig.run_for(1000);
+    assert_eq!(
+        rig.events(),
+        [
+            "off-hook 0",
+            "on-hook 1000",
+            "off-hook 5000",
+            "pulsing",
+            "digit 1"
+        ]
+    );
+}
+
+#[test]
 fn a_break_ends_in_time_though_its_edge_has_yet_to_settle() {
     // The loop closes 5 ms before the hang-up is due and settles 7 ms after: no hang-up.
     let mut rig = Rig::new("us");
