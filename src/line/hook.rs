@@ -263,9 +263,8 @@ impl HookClassifier {
                         self.announced = true;
                         events.push_back(LineEvent::PulseDialingStarted);
                     } else {
-                        // Pulses of an unfinished digit go with it; who lifts next begins by dialling.
+                        // Pulses of an unfinished digit go with it.
                         self.state = State::OnHook;
-                        self.expectation = Expectation::Digits;
                         events.push_back(LineEvent::OnHook { at: since });
                     }
                 }

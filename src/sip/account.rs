@@ -1,7 +1,8 @@
 //! An account at a SIP server: where it is, who we are there, and whether we register.
 
+use super::message::{Host, NameAddr, SipUri, Uri};
 use super::ua::{AccountName, Transport};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 /// One account, as configured.
 #[derive(Clone, Debug)]
@@ -28,4 +29,63 @@ pub struct Account {
     pub register: bool,
     /// Seconds to ask for.
     pub expires_s: u32,
+}
+
+impl Account {
+    /// A Request-URI at the server: a user's, or the registrar's own.
+    pub fn target(&self, user: Option<&str>) -> Uri {
+        // The server's port belongs into its own URI only; a domain has no ports.
+        let port = self.server_port.filter(|_| self.domain.is_none());
+        SipUri::new(user, self.host()).with_port(port).into()
+    }
+
+    /// Our address of record.
+    pub fn address_of_record(&self) -> Uri {
+        SipUri::new(Some(&self.username), self.host()).into()
+    }
+
+    /// From: the address of record with a display name, this call's or the account's.
+    pub fn identity(&self, name: Option<&str>) -> NameAddr {
+        let name = name
+            .or(self.display_name.as_deref())
+            .filter(|name| !name.is_empty());
+        NameAddr::new(self.address_of_record()).with_display(name)
+    }
+
+    /// Whether the other is the same binding at the same registrar: only then can it take this one's over.
+    pub fn is_same_binding(&self, other: &Self) -> bool {
+        self.server_host == other.server_host
+            && self.server_port == other.server_port
+            && self.transport == other.transport
+            && self.username == other.username
+            && self.domain == other.domain
+            && self.register == other.register
+    }
+
+    /// Whether nothing at all differs.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.is_same_binding(other)
+            && self.is_same_login(other)
+            && self.display_name == other.display_name
+            && self.expires_s == other.expires_s
+    }
+
+    /// Whether the credentials are the same.
+    pub fn is_same_login(&self, other: &Self) -> bool {
+        self.auth_username == other.auth_username
+            && self.password.expose_secret() == other.password.expose_secret()
+    }
+
+    fn host(&self) -> Host {
+        let name = self.domain.as_deref().unwrap_or(&self.server_host);
+        // An IPv6 address may come without its brackets.
+        let address = name
+            .trim_matches(['[', ']'])
+            .parse()
+            .map(|ip: std::net::IpAddr| Host::from(ip));
+        address
+            .ok()
+            .or_else(|| Host::parse(name))
+            .unwrap_or_else(|| Host::Name(name.to_owned()))
+    }
 }

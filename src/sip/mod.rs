@@ -2,6 +2,7 @@
 //! authentication, SDP offer/answer. RFC 3261 and the list in `docs/architecture.md`; one file a duty.
 
 pub mod account;
+pub mod dialog;
 pub mod digest;
 pub mod framing;
 pub mod message;

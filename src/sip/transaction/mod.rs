@@ -64,21 +64,27 @@ pub enum Repeated {
 
 /// A retransmission that backs off: when it is due and how long the wait before it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Backoff {
+pub(in crate::sip) struct Backoff {
     due: Instant,
     interval: Duration,
 }
 
 impl Backoff {
-    fn start(now: Instant) -> Self {
+    /// The first one, T1 from now.
+    pub(in crate::sip) fn start(now: Instant) -> Self {
         Self {
             due: now + T1,
             interval: T1,
         }
     }
 
+    /// When it is due.
+    pub(in crate::sip) fn due(self) -> Instant {
+        self.due
+    }
+
     /// The next one: twice as long, at most `limit`.
-    fn next(self, now: Instant, limit: Duration) -> Self {
+    pub(in crate::sip) fn next(self, now: Instant, limit: Duration) -> Self {
         let interval = (self.interval * 2).min(limit);
         Self {
             due: now + interval,

@@ -1,363 +1,296 @@
 //! The user agent: accounts that register, calls in both directions, requests from elsewhere answered.
 //!
-//! [`UserAgent`](struct@UserAgent) owns every transaction and dialog. Bodies pass through it as bytes: offer and
-//! answer are the call room's business, with [`crate::sip::sdp`].
+//! RFC 3261 (core and transactions), 6026 and 6141 (INVITE mended), 3264's rules of who may offer when, 3311
+//! (UPDATE), 3326 (Reason), 3581 (`rport`), 3608 (Service-Route), 5626 4.5 (backoff), 7616 and 8760 (digest).
+//!
+//! [`UserAgent`] owns every transaction and dialog. Bodies pass through it as bytes: offer and answer are the
+//! call room's business, with [`crate::sip::sdp`].
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+mod backoff;
+mod call;
+mod client;
+mod dialogs;
+mod hop;
+mod incoming;
+mod interface;
+mod job;
+mod outgoing;
+mod redirect;
+mod registrar;
+mod registration;
+mod reinvite;
+mod resolver;
+mod server;
+mod stray;
+mod wire;
 
-/// Transport of a SIP message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// Datagrams.
-    Udp,
-    /// Stream.
-    Tcp,
+pub use interface::*;
+
+use super::digest::Authenticator;
+use super::framing::StreamFramer;
+use call::Call;
+use client::{ClientKey, ClientTransaction};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use registration::Registration;
+use resolver::Resolver;
+use server::{ServerKey, ServerTransaction};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// After `Shutdown` nothing is waited for longer: the process has 5 s in all to be gone.
+const FAREWELL: Duration = Duration::from_secs(4);
+
+/// The user agent. Made once; accounts come and go by [`UaCommand::SetAccounts`].
+#[derive(Debug)]
+pub struct UserAgent {
+    config: UaConfig,
+    rng: StdRng,
+    /// Mixed into the tags of answers that leave no state behind.
+    secret: u64,
+    outputs: VecDeque<UaOutput>,
+    last_call: u64,
+    registrations: BTreeMap<AccountName, Registration>,
+    /// Challenges met, by account: nonce counts run on from request to request.
+    authenticators: BTreeMap<AccountName, Authenticator>,
+    calls: BTreeMap<CallId, Call>,
+    clients: BTreeMap<ClientKey, ClientTransaction>,
+    servers: BTreeMap<ServerKey, ServerTransaction>,
+    resolver: Resolver<Waiter>,
+    streams: BTreeMap<SocketAddr, StreamFramer>,
+    /// Servers that don't take the TCP that a long request would need.
+    no_tcp: BTreeSet<SocketAddr>,
+    closing: Closing,
 }
 
-/// What the user agent is told once, when it is made.
-#[derive(Clone, Debug)]
-pub struct UaConfig {
-    /// Value of our `User-Agent` and `Server` headers; empty: none are sent.
-    pub user_agent: String,
-    /// Port our UDP socket is bound to, for Via and Contact; `None`: no UDP.
-    pub udp_port: Option<u16>,
-    /// Port our TCP listener is bound to; `None`: no TCP.
-    pub tcp_port: Option<u16>,
+/// Who waits for a host's addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Waiter {
+    Registration(AccountName),
+    Call(CallId),
 }
 
-/// One call at the user agent, from INVITE to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CallId(pub u64);
-
-/// The name of an account in the configuration.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct AccountName(pub Arc<str>);
-
-/// What comes into the user agent.
-#[derive(Clone, Debug)]
-pub enum UaInput {
-    /// A datagram (UDP), whole.
-    Datagram {
-        /// Our address as the sender reaches it (never unspecified).
-        local: SocketAddr,
-        /// Where it came from.
-        remote: SocketAddr,
-        /// The bytes.
-        bytes: Vec<u8>,
-    },
-    /// Bytes of a stream connection (TCP), in order; the user agent frames them.
-    Stream {
-        /// Our end.
-        local: SocketAddr,
-        /// The other end; one connection a remote address.
-        remote: SocketAddr,
-        /// The bytes.
-        bytes: Vec<u8>,
-    },
-    /// A connection is gone, or could not be made, or a datagram could not be sent.
-    TransportFailed {
-        /// Which transport.
-        transport: Transport,
-        /// To whom.
-        remote: SocketAddr,
-        /// The system's words.
-        reason: String,
-    },
-    /// The answer to [`UaOutput::Resolve`].
-    Resolved {
-        /// The query's number.
-        query: u64,
-        /// Addresses in order of preference, each with our own address towards it; or why there are none.
-        result: Result<Vec<Route>, String>,
-    },
-    /// What the call room or the daemon wants.
-    Command(UaCommand),
-}
-
-/// An address and which of ours is used towards it.
+/// How far shutting down has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// Where to send.
-    pub remote: SocketAddr,
-    /// Our own address in the route's direction.
-    pub local_ip: IpAddr,
+enum Closing {
+    No,
+    Until(Instant),
+    Done,
 }
 
-/// What the user agent is asked to do.
-#[derive(Clone, Debug)]
-pub enum UaCommand {
-    /// Call somebody. `call` comes from [`UserAgent::new_call`].
-    Invite {
-        /// The new call.
-        call: CallId,
-        /// Through whom.
-        via: Via,
-        /// User part: what the dial plan made of the digits.
-        number: String,
-        /// User part of From where no account gives one (a line's own number).
-        from_user: String,
-        /// Display name of From.
-        from_name: Option<String>,
-        /// SDP offer.
-        offer: Vec<u8>,
-    },
-    /// Answer an incoming INVITE provisionally (180, or 183 with a body).
-    Ring {
-        /// Which.
-        call: CallId,
-        /// 180, 182, 183.
-        status: u16,
-        /// SDP of early media.
-        body: Option<Vec<u8>>,
-    },
-    /// Accept an incoming INVITE with 200 and this SDP (an answer; an offer where the INVITE had none).
-    Answer {
-        /// Which.
-        call: CallId,
-        /// SDP.
-        body: Vec<u8>,
-    },
-    /// Refuse an incoming INVITE.
-    Reject {
-        /// Which.
-        call: CallId,
-        /// 4xx to 6xx.
-        status: u16,
-    },
-    /// End a call in whatever state: CANCEL, BYE, or a refusal.
-    HangUp {
-        /// Which.
-        call: CallId,
-    },
-    /// Accept a re-INVITE or UPDATE that carried an offer (`UaEvent::Reoffer`).
-    AnswerReoffer {
-        /// Which.
-        call: CallId,
-        /// SDP.
-        body: Vec<u8>,
-    },
-    /// Refuse it; the session stays as it was (RFC 6141).
-    RejectReoffer {
-        /// Which.
-        call: CallId,
-        /// 488 as a rule.
-        status: u16,
-    },
-    /// Change the session from here (hold, resume): a re-INVITE with this offer.
-    Reoffer {
-        /// Which.
-        call: CallId,
-        /// SDP.
-        body: Vec<u8>,
-    },
-    /// Send a key as INFO `application/dtmf-relay`.
-    InfoKey {
-        /// Which.
-        call: CallId,
-        /// `0`-`9`, `*`, `#`, `A`-`D`.
-        key: char,
-        /// How long it was down.
-        duration_ms: u32,
-    },
-    /// Set the accounts: new ones register, those gone un-register, changed ones do both.
-    SetAccounts(Vec<super::account::Account>),
-    /// End all calls and un-register everywhere; `UaEvent::Idle` follows when all of it is done.
-    Shutdown,
+/// How much the user agent holds, for leak checks and metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Calls, those being ended included.
+    pub calls: usize,
+    /// Requests of ours with their lingering.
+    pub client_transactions: usize,
+    /// Requests to us with their lingering.
+    pub server_transactions: usize,
+    /// Questions to the resolver.
+    pub queries: usize,
+    /// Stream connections with a framer.
+    pub streams: usize,
 }
 
-/// Through whom an INVITE goes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Via {
-    /// An account's server.
-    Account(AccountName),
-    /// Straight to an address (lines of one machine calling each other), without credentials.
-    Address {
-        /// Transport.
-        transport: Transport,
-        /// Where.
-        route: Route,
-    },
+impl UserAgent {
+    /// A user agent without accounts. All its randomness comes from `seed`.
+    pub fn new(config: UaConfig, seed: [u8; 32]) -> Self {
+        let mut rng = StdRng::from_seed(seed);
+        let secret = rng.random();
+        Self {
+            config,
+            rng,
+            secret,
+            outputs: VecDeque::new(),
+            last_call: 0,
+            registrations: BTreeMap::new(),
+            authenticators: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            clients: BTreeMap::new(),
+            servers: BTreeMap::new(),
+            resolver: Resolver::new(),
+            streams: BTreeMap::new(),
+            no_tcp: BTreeSet::new(),
+            closing: Closing::No,
+        }
+    }
+
+    /// A number for a call that [`UaCommand::Invite`] is about to start.
+    pub fn new_call(&mut self) -> CallId {
+        self.last_call += 1;
+        CallId(self.last_call)
+    }
+
+    /// Takes an input. Drain [`Self::poll_output`] afterwards.
+    pub fn handle_input(&mut self, now: Instant, input: UaInput) {
+        match input {
+            UaInput::Datagram { local, remote, bytes } => self.handle_datagram(now, local, remote, &bytes),
+            UaInput::Stream { local, remote, bytes } => self.handle_stream(now, local, remote, &bytes),
+            UaInput::TransportFailed {
+                transport,
+                remote,
+                reason,
+            } => {
+                if transport == Transport::Tcp {
+                    self.streams.remove(&remote);
+                }
+                self.clients_unreachable(now, transport, remote, &reason);
+            }
+            UaInput::Resolved { query, result } => {
+                if let Some(waiter) = self.resolver.answer(now, query, &result) {
+                    self.resolved(now, waiter, result);
+                }
+            }
+            UaInput::Command(command) => self.handle_command(now, command),
+        }
+        self.check_closed(now);
+    }
+
+    /// Does what is due. Calling it early or often does nothing.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.clients_timeout(now);
+        self.servers_timeout(now);
+        self.calls_timeout(now);
+        self.registrations_timeout(now);
+        while let Some(waiter) = self.resolver.overdue(now) {
+            self.resolved(now, waiter, Err("the resolver does not answer".to_owned()));
+        }
+        self.check_closed(now);
+    }
+
+    /// What is to be done next; `None`: nothing more for now.
+    pub fn poll_output(&mut self) -> Option<UaOutput> {
+        self.outputs.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] is to be called at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let closing = match self.closing {
+            Closing::Until(at) => Some(at),
+            Closing::No | Closing::Done => None,
+        };
+        [
+            self.clients_poll(),
+            self.servers_poll(),
+            self.calls_poll(),
+            self.registrations_poll(),
+            self.resolver.poll_timeout(),
+            closing,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// How the accounts stand, in the order of their names.
+    pub fn registrations(&self) -> Vec<RegistrationStatus> {
+        self.registrations.values().map(Registration::status).collect()
+    }
+
+    /// How much is held at this moment.
+    pub fn load(&self) -> Load {
+        Load {
+            calls: self.calls.len(),
+            client_transactions: self.clients.len(),
+            server_transactions: self.servers.len(),
+            queries: self.resolver.pending(),
+            streams: self.streams.len(),
+        }
+    }
+
+    /// Whether no call, transaction or query is left.
+    pub fn is_idle(&self) -> bool {
+        Load {
+            streams: 0,
+            ..self.load()
+        } == Load::default()
+    }
+
+    fn handle_command(&mut self, now: Instant, command: UaCommand) {
+        match command {
+            UaCommand::Invite {
+                call,
+                via,
+                number,
+                from_user,
+                from_name,
+                offer,
+            } => {
+                self.invite(
+                    now,
+                    outgoing::Wish {
+                        call,
+                        via,
+                        number,
+                        from_user,
+                        from_name,
+                        offer,
+                    },
+                );
+            }
+            UaCommand::Ring { call, status, body } => self.ring(now, call, status, body),
+            UaCommand::Answer { call, body } => self.answer(now, call, body),
+            UaCommand::Reject { call, status } => self.reject(now, call, status),
+            UaCommand::HangUp { call } => self.hang_up(now, call),
+            UaCommand::AnswerReoffer { call, body } => self.answer_reoffer(now, call, body),
+            UaCommand::RejectReoffer { call, status } => self.reject_reoffer(now, call, status),
+            UaCommand::Reoffer { call, body } => self.reoffer(now, call, body),
+            UaCommand::InfoKey {
+                call,
+                key,
+                duration_ms,
+            } => self.send_key(now, call, key, duration_ms),
+            UaCommand::SetAccounts(accounts) => self.set_accounts(now, accounts),
+            UaCommand::Shutdown => self.shutdown(now),
+        }
+    }
+
+    fn resolved(&mut self, now: Instant, waiter: Waiter, result: Result<Vec<Route>, String>) {
+        let result = match result {
+            Ok(routes) if routes.is_empty() => Err("no address found".to_owned()),
+            other => other,
+        };
+        match waiter {
+            Waiter::Registration(account) => self.register_resolved(now, &account, result),
+            Waiter::Call(call) => self.invite_resolved(now, call, result),
+        }
+    }
+
+    fn shutdown(&mut self, now: Instant) {
+        if self.closing != Closing::No {
+            return;
+        }
+        self.closing = Closing::Until(now + FAREWELL);
+        let calls: Vec<CallId> = self.calls.keys().copied().collect();
+        for call in calls {
+            self.hang_up(now, call);
+        }
+        self.set_accounts(now, Vec::new());
+    }
+
+    /// Tells once that everything has ended, or that there's no more time for it.
+    fn check_closed(&mut self, now: Instant) {
+        let Closing::Until(deadline) = self.closing else {
+            return;
+        };
+        let ended = self.calls.is_empty() && !self.clients.values().any(ClientTransaction::is_pending);
+        if ended || now >= deadline {
+            self.closing = Closing::Done;
+            self.event(UaEvent::Idle);
+        }
+    }
+
+    fn event(&mut self, event: UaEvent) {
+        self.outputs.push_back(UaOutput::Event(event));
+    }
+
+    /// A random token for tags, branches and Call-IDs: 64 bits (RFC 3261 19.3 asks for 32).
+    fn token(&mut self) -> String {
+        format!("{:016x}", self.rng.random::<u64>())
+    }
 }
 
-/// What the user agent wants done.
-#[derive(Clone, Debug)]
-pub enum UaOutput {
-    /// Send these bytes; over TCP the daemon connects first where there is no connection.
-    Transmit {
-        /// Which transport.
-        transport: Transport,
-        /// To whom.
-        remote: SocketAddr,
-        /// The bytes.
-        bytes: Vec<u8>,
-    },
-    /// Find a host's addresses.
-    Resolve {
-        /// Number of the query, for the answer.
-        query: u64,
-        /// Host name or literal.
-        host: String,
-        /// Port.
-        port: u16,
-        /// Transport meant.
-        transport: Transport,
-    },
-    /// Something happened.
-    Event(UaEvent),
-}
-
-/// What happened at the user agent.
-#[derive(Clone, Debug)]
-pub enum UaEvent {
-    /// An account's registration changed.
-    Registration {
-        /// Which account.
-        account: AccountName,
-        /// How it stands now.
-        state: RegistrationState,
-        /// Seconds granted, while registered.
-        expires_s: Option<u32>,
-        /// What went wrong last, for a person; never a secret.
-        error: Option<String>,
-    },
-    /// An INVITE for us.
-    Incoming(Box<Incoming>),
-    /// A provisional response to our INVITE (100 is not reported).
-    Progress {
-        /// Which.
-        call: CallId,
-        /// 101 to 199.
-        status: u16,
-        /// SDP, if any.
-        body: Option<Vec<u8>>,
-    },
-    /// Our INVITE was accepted.
-    Answered {
-        /// Which.
-        call: CallId,
-        /// SDP (the answer).
-        body: Vec<u8>,
-    },
-    /// Our INVITE failed for good: redirections and credentials have been tried.
-    Failed {
-        /// Which.
-        call: CallId,
-        /// The final status; 408 where nobody answered, 503 where no transport worked.
-        status: u16,
-        /// Reason phrase or the system's words.
-        reason: String,
-    },
-    /// The answer has been acknowledged: the incoming call is up.
-    Confirmed {
-        /// Which.
-        call: CallId,
-    },
-    /// The peer ended the call (BYE), or a timer did.
-    Ended {
-        /// Which.
-        call: CallId,
-        /// Why.
-        cause: EndCause,
-    },
-    /// The caller gave up before we answered.
-    Cancelled {
-        /// Which.
-        call: CallId,
-        /// The call was answered elsewhere (`Reason: SIP;cause=200`): not a missed one.
-        answered_elsewhere: bool,
-    },
-    /// The peer offers a changed session (re-INVITE or UPDATE); answer or refuse it. An empty body asks for our
-    /// offer.
-    Reoffer {
-        /// Which.
-        call: CallId,
-        /// SDP offer.
-        body: Vec<u8>,
-    },
-    /// The answer to our own [`UaCommand::Reoffer`]; `None`: it was refused and the old session stays.
-    Reanswered {
-        /// Which.
-        call: CallId,
-        /// SDP.
-        body: Option<Vec<u8>>,
-    },
-    /// A key by INFO from the peer.
-    InfoKey {
-        /// Which.
-        call: CallId,
-        /// `0`-`9`, `*`, `#`, `A`-`D`.
-        key: char,
-        /// How long.
-        duration_ms: u32,
-    },
-    /// After `Shutdown`: everything has ended.
-    Idle,
-}
-
-/// Why a confirmed call ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EndCause {
-    /// The peer sent BYE.
-    Remote {
-        /// Its `Reason` header, if any.
-        reason: Option<String>,
-    },
-    /// Our 200 was never acknowledged, or a request in the dialog found nobody.
-    Timeout,
-    /// We ended it.
-    Local,
-}
-
-/// An account's registration as `status` shows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RegistrationStatus {
-    /// Which account.
-    pub account: AccountName,
-    /// How it stands.
-    pub state: RegistrationState,
-    /// When the registrar forgets us, while registered.
-    pub expires_at: Option<std::time::Instant>,
-    /// What went wrong last, for a person; never a secret.
-    pub last_error: Option<String>,
-}
-
-/// How an account's registration stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RegistrationState {
-    /// Not registered, nothing under way.
-    Unregistered,
-    /// Being tried.
-    Registering,
-    /// Registered.
-    Registered,
-    /// Refused or unreachable; tried again later.
-    Failed,
-    /// No registration asked for.
-    Direct,
-}
-
-/// An INVITE for us.
-#[derive(Clone, Debug)]
-pub struct Incoming {
-    /// The new call.
-    pub call: CallId,
-    /// The account it came over, where one is recognised.
-    pub account: Option<AccountName>,
-    /// User part of the Request-URI.
-    pub called_user: String,
-    /// User part of From (or P-Asserted-Identity from the account's server).
-    pub caller_user: Option<String>,
-    /// Display name.
-    pub caller_name: Option<String>,
-    /// The caller withholds its identity.
-    pub private: bool,
-    /// Alert-Info values.
-    pub alert_info: Vec<String>,
-    /// SDP offer; empty: the peer wants ours.
-    pub offer: Vec<u8>,
-    /// Where it came from.
-    pub remote: SocketAddr,
-    /// Our address as the caller reaches it.
-    pub local: SocketAddr,
-}
+#[cfg(test)]
+mod tests;

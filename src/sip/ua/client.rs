@@ -1,0 +1,381 @@
+//! Client transactions: requests of ours on the wire, their responses matched, CANCEL and ACK with them.
+
+use super::hop::Hop;
+use super::job::{Job, Outcome, Owner};
+use super::{Transport, UserAgent};
+use crate::sip::message::{CSeq, HeaderName, Method, Request, Response, Via};
+use crate::sip::transaction::{Client, Expiry, InviteClient, Received};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// A client transaction's name: branch and CSeq method (RFC 3261 17.1.3).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct ClientKey {
+    branch: String,
+    method: String,
+}
+
+#[derive(Debug)]
+pub(super) enum Machine {
+    Invite(InviteClient),
+    Other(Client),
+}
+
+/// A client transaction with its messages.
+#[derive(Debug)]
+pub(super) struct ClientTransaction {
+    pub machine: Machine,
+    /// What to do if this attempt fails; `None` once there is a final response.
+    job: Option<Job>,
+    pub hop: Hop,
+    /// The request without Via, for CANCEL and ACK.
+    pub request: Request,
+    /// Who hears of responses.
+    owner: Owner,
+    sent: Vec<u8>,
+    via: String,
+    cancel: Cancel,
+    /// ACKs sent, by the tag of the 2xx (empty: of the refusal).
+    acks: Vec<(String, Hop, Vec<u8>)>,
+}
+
+/// Whether the INVITE is to be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cancel {
+    No,
+    /// As soon as a provisional response is here (RFC 3261 9.1).
+    Wanted,
+    Sent,
+}
+
+impl ClientTransaction {
+    fn poll_timeout(&self) -> Option<Instant> {
+        match &self.machine {
+            Machine::Invite(machine) => machine.poll_timeout(),
+            Machine::Other(machine) => machine.poll_timeout(),
+        }
+    }
+
+    fn handle_timeout(&mut self, now: Instant) -> Expiry {
+        match &mut self.machine {
+            Machine::Invite(machine) => machine.handle_timeout(now),
+            Machine::Other(machine) => machine.handle_timeout(now),
+        }
+    }
+
+    fn handle_response(&mut self, now: Instant, status: u16) -> Received {
+        match &mut self.machine {
+            Machine::Invite(machine) => machine.handle_response(now, status),
+            Machine::Other(machine) => machine.handle_response(now, status),
+        }
+    }
+
+    /// Without a final response so far.
+    pub fn is_pending(&self) -> bool {
+        match &self.machine {
+            Machine::Invite(machine) => machine.is_pending(),
+            Machine::Other(machine) => machine.is_pending(),
+        }
+    }
+}
+
+impl UserAgent {
+    /// Sends a request over its first hop. `None`: it has none left.
+    pub(super) fn send(&mut self, now: Instant, mut job: Job) -> Option<ClientKey> {
+        let mut hop = *job.hops.front()?;
+        self.authorize(&mut job);
+        let branch = self.new_branch();
+        let mut via = self.via(hop, &branch);
+        let mut sent = with_via(&job.request, &via);
+        if self.leaves_udp(&job, hop, sent.len()) {
+            hop.transport = Transport::Tcp;
+            via = self.via(hop, &branch);
+            sent = with_via(&job.request, &via);
+        }
+        let method = job.request.method.as_str().to_owned();
+        let reliable = hop.transport.is_reliable();
+        let machine = match job.request.method {
+            Method::Invite => Machine::Invite(InviteClient::new(now, reliable)),
+            _ => Machine::Other(Client::new(now, reliable)),
+        };
+        self.transmit(hop.transport, hop.remote, sent.clone());
+        let key = ClientKey { branch, method };
+        let transaction = ClientTransaction {
+            machine,
+            hop,
+            request: job.request.clone(),
+            owner: job.owner.clone(),
+            job: Some(job),
+            sent,
+            via,
+            cancel: Cancel::No,
+            acks: Vec::new(),
+        };
+        self.clients.insert(key.clone(), transaction);
+        Some(key)
+    }
+
+    /// Sends a request that has no transaction: the ACK of a 2xx, kept to be repeated with it.
+    pub(super) fn send_ack(&mut self, key: &ClientKey, tag: String, hop: Hop, ack: &Request) {
+        let branch = self.new_branch();
+        let bytes = with_via(ack, &self.via(hop, &branch));
+        self.transmit(hop.transport, hop.remote, bytes.clone());
+        if let Some(transaction) = self.clients.get_mut(key) {
+            transaction.acks.push((tag, hop, bytes));
+        }
+    }
+
+    /// Repeats the ACK sent for a 2xx with this tag; `false`: none has been.
+    pub(super) fn repeat_ack(&mut self, key: &ClientKey, tag: &str) -> bool {
+        let kept = self
+            .clients
+            .get(key)
+            .and_then(|t| t.acks.iter().find(|ack| ack.0 == tag))
+            .cloned();
+        let Some((_, hop, bytes)) = kept else { return false };
+        self.transmit(hop.transport, hop.remote, bytes);
+        true
+    }
+
+    /// Cancels an INVITE: now, or when a provisional response allows it.
+    pub(super) fn cancel(&mut self, now: Instant, key: &ClientKey) {
+        let Some(transaction) = self.clients.get_mut(key) else {
+            return;
+        };
+        let Machine::Invite(machine) = &mut transaction.machine else {
+            return;
+        };
+        if transaction.cancel == Cancel::Sent || !machine.is_pending() {
+            return;
+        }
+        if !machine.is_proceeding() {
+            transaction.cancel = Cancel::Wanted;
+            return;
+        }
+        transaction.cancel = Cancel::Sent;
+        machine.cancelled(now);
+        let hop = transaction.hop;
+        let request = hop_by_hop(&transaction.request, Method::Cancel);
+        let sent = with_via(&request, &transaction.via);
+        let cancel = ClientTransaction {
+            machine: Machine::Other(Client::new(now, hop.transport.is_reliable())),
+            job: None,
+            hop,
+            request,
+            owner: Owner::Nobody,
+            sent: sent.clone(),
+            via: transaction.via.clone(),
+            cancel: Cancel::No,
+            acks: Vec::new(),
+        };
+        self.clients.insert(
+            ClientKey {
+                branch: key.branch.clone(),
+                method: "CANCEL".to_owned(),
+            },
+            cancel,
+        );
+        self.transmit(hop.transport, hop.remote, sent);
+    }
+
+    /// A response came in. One that belongs to nothing is dropped.
+    pub(super) fn handle_response(&mut self, now: Instant, response: Response) {
+        let (Ok(via), Ok(cseq)) = (response.headers.via_top(), response.headers.cseq()) else {
+            return;
+        };
+        let Some(branch) = via.branch() else { return };
+        let key = ClientKey {
+            branch: branch.into_owned(),
+            method: cseq.method.as_str().to_owned(),
+        };
+        let Some(transaction) = self.clients.get_mut(&key) else {
+            return;
+        };
+        let status = response.status.code();
+        match transaction.handle_response(now, status) {
+            Received::Drop => {}
+            Received::AckAgain => {
+                self.repeat_ack(&key, "");
+            }
+            Received::AckAndPassUp => {
+                let (hop, ack) = (transaction.hop, refusal_ack(transaction, &response));
+                transaction.acks.push((String::new(), hop, ack.clone()));
+                self.transmit(hop.transport, hop.remote, ack);
+                self.final_response(now, &key, response, &via);
+            }
+            Received::PassUp if status < 200 => {
+                let owner = transaction.owner.clone();
+                if transaction.cancel == Cancel::Wanted {
+                    self.cancel(now, &key);
+                }
+                if let Owner::Invite(call) = owner {
+                    self.invite_progress(call, &key, &response);
+                }
+            }
+            Received::PassUp => self.final_response(now, &key, response, &via),
+        }
+    }
+
+    fn final_response(&mut self, now: Instant, key: &ClientKey, response: Response, via: &Via) {
+        let Some(transaction) = self.clients.get_mut(key) else {
+            return;
+        };
+        let hop = transaction.hop;
+        let owner = transaction.owner.clone();
+        let status = response.status.code();
+        if let (200..=299, Owner::Invite(call)) = (status, &owner) {
+            return self.invite_accepted(now, *call, key, &response);
+        }
+        if let (200..=299, Owner::Reinvite(call)) = (status, &owner) {
+            return self.reinvite_accepted(now, *call, key, &response);
+        }
+        transaction.owner = Owner::Nobody;
+        let cancelled = transaction.cancel != Cancel::No;
+        let job = transaction.job.take();
+        if let Owner::Register(account) = &owner {
+            self.learn_public_address(account, hop, via);
+        }
+        let Some(job) = job else { return };
+        let outcome = Outcome::Response(Box::new(response));
+        if cancelled {
+            self.finish(now, job, outcome);
+        } else {
+            self.finish_or_retry(now, job, outcome);
+        }
+    }
+
+    /// Timers of client transactions.
+    pub(super) fn clients_timeout(&mut self, now: Instant) {
+        let due = |t: &ClientTransaction| t.poll_timeout().is_none_or(|at| at <= now);
+        let keys: Vec<ClientKey> = self
+            .clients
+            .iter()
+            .filter(|(_, t)| due(t))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in keys {
+            let Some(transaction) = self.clients.get_mut(&key) else {
+                continue;
+            };
+            match transaction.handle_timeout(now) {
+                Expiry::Nothing => {
+                    // Ended without a timer (stream transactions do): nothing refers to it any more.
+                    if !transaction.is_pending() && transaction.poll_timeout().is_none() {
+                        self.clients.remove(&key);
+                    }
+                }
+                Expiry::Retransmit => {
+                    let (hop, bytes) = (transaction.hop, transaction.sent.clone());
+                    self.transmit(hop.transport, hop.remote, bytes);
+                }
+                Expiry::Terminated => {
+                    self.clients.remove(&key);
+                }
+                Expiry::TimedOut => {
+                    if let Some(transaction) = self.clients.remove(&key) {
+                        self.resolver.forget(transaction.hop.remote);
+                        self.silent(now, transaction, Outcome::Timeout);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn clients_poll(&self) -> Option<Instant> {
+        self.clients
+            .values()
+            .filter_map(ClientTransaction::poll_timeout)
+            .min()
+    }
+
+    /// The transport says a remote can't be reached: every request waiting for it tries its next way.
+    pub(super) fn clients_unreachable(
+        &mut self,
+        now: Instant,
+        transport: Transport,
+        remote: SocketAddr,
+        why: &str,
+    ) {
+        self.resolver.forget(remote);
+        let concerned =
+            |t: &ClientTransaction| t.is_pending() && t.hop.transport == transport && t.hop.remote == remote;
+        let keys: Vec<ClientKey> = self
+            .clients
+            .iter()
+            .filter(|(_, t)| concerned(t))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in keys {
+            if let Some(transaction) = self.clients.remove(&key) {
+                self.silent(now, transaction, Outcome::Unreachable(why.to_owned()));
+            }
+        }
+    }
+
+    /// Takes a request back: whatever comes to it concerns nobody.
+    pub(super) fn clients_forget(&mut self, owner: &Owner) {
+        self.clients.retain(|_, transaction| transaction.owner != *owner);
+    }
+
+    /// No response will come any more.
+    fn silent(&mut self, now: Instant, transaction: ClientTransaction, outcome: Outcome) {
+        let Some(job) = transaction.job else { return };
+        if transaction.cancel == Cancel::No {
+            self.try_elsewhere(now, job, transaction.hop, outcome);
+        } else {
+            self.finish(now, job, outcome);
+        }
+    }
+
+    fn via(&self, hop: Hop, branch: &str) -> String {
+        let address = SocketAddr::new(hop.local_ip, self.config.port(hop.transport));
+        format!(
+            "SIP/2.0/{} {address};branch={branch};rport",
+            hop.transport.via_name()
+        )
+    }
+
+    fn new_branch(&mut self) -> String {
+        format!("z9hG4bK{}", self.token())
+    }
+}
+
+fn with_via(request: &Request, via: &str) -> Vec<u8> {
+    let mut request = request.clone();
+    request.headers.insert_front(HeaderName::VIA, via);
+    request.to_bytes()
+}
+
+/// CANCEL, or the ACK of a refusal: the INVITE's Request-URI, Route, From, Call-ID and CSeq number (9.1,
+/// 17.1.1.3), without its body and its other headers.
+fn hop_by_hop(invite: &Request, method: Method) -> Request {
+    let mut request = Request::new(method.clone(), invite.uri.clone());
+    for name in [
+        HeaderName::MAX_FORWARDS,
+        HeaderName::ROUTE,
+        HeaderName::FROM,
+        HeaderName::TO,
+        HeaderName::CALL_ID,
+        HeaderName::USER_AGENT,
+    ] {
+        request.headers.copy_from(&invite.headers, &name);
+    }
+    if let Ok(cseq) = invite.headers.cseq() {
+        request.headers.push(
+            HeaderName::CSEQ,
+            CSeq {
+                number: cseq.number,
+                method,
+            }
+            .to_string(),
+        );
+    }
+    request
+}
+
+fn refusal_ack(transaction: &ClientTransaction, response: &Response) -> Vec<u8> {
+    let mut ack = hop_by_hop(&transaction.request, Method::Ack);
+    ack.headers.remove(&HeaderName::TO);
+    ack.headers.copy_from(&response.headers, &HeaderName::TO);
+    with_via(&ack, &transaction.via)
+}

@@ -1,0 +1,144 @@
+//! Where a request goes next, and which of our addresses the other end sees.
+
+use super::{Route, Transport, UaConfig};
+use crate::sip::message::{Host, SipUri, Uri};
+use std::net::{IpAddr, SocketAddr};
+
+/// The SIP port where a URI names none (RFC 3261 19.1.2).
+pub(super) const SIP_PORT: u16 = 5060;
+
+/// One way to another element.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Hop {
+    pub transport: Transport,
+    pub remote: SocketAddr,
+    /// Our own address in that direction.
+    pub local_ip: IpAddr,
+}
+
+impl Hop {
+    pub fn new(transport: Transport, route: Route) -> Self {
+        Self {
+            transport,
+            remote: route.remote,
+            local_ip: route.local_ip,
+        }
+    }
+
+    /// The hop a dialog's request takes to `target`, when its messages have come over `self`.
+    ///
+    /// An address is taken as it stands. A name isn't looked up: it is as a rule the server the dialog was made
+    /// through, and that is where the request goes (an SBC or proxy behind a name it alone resolves is common).
+    pub fn towards(self, target: &Uri) -> Self {
+        let Some((ip, sip)) = target.as_sip().and_then(|sip| Some((sip.host.ip()?, sip))) else {
+            return self;
+        };
+        let remote = SocketAddr::new(ip, sip.port.unwrap_or(SIP_PORT));
+        if remote.is_ipv4() != self.local_ip.is_ipv4() || ip.is_unspecified() {
+            return self;
+        }
+        let transport = match transport_of(sip) {
+            Some(transport) => transport,
+            None if remote == self.remote => self.transport,
+            None => Transport::Udp,
+        };
+        Self {
+            transport,
+            remote,
+            local_ip: self.local_ip,
+        }
+    }
+}
+
+/// The transport a URI asks for, where it is one of ours.
+pub(super) fn transport_of(uri: &SipUri) -> Option<Transport> {
+    let name = uri.transport()?;
+    if name.eq_ignore_ascii_case("udp") {
+        Some(Transport::Udp)
+    } else if name.eq_ignore_ascii_case("tcp") {
+        Some(Transport::Tcp)
+    } else {
+        None
+    }
+}
+
+impl Transport {
+    /// As a Via header names it.
+    pub(super) fn via_name(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+        }
+    }
+
+    /// Whether the transport itself sees to delivery.
+    pub(super) fn is_reliable(self) -> bool {
+        match self {
+            Self::Udp => false,
+            Self::Tcp => true,
+        }
+    }
+}
+
+impl UaConfig {
+    /// Our port for a transport, as Via and Contact name it.
+    pub(super) fn port(&self, transport: Transport) -> u16 {
+        match transport {
+            Transport::Udp => self.udp_port,
+            Transport::Tcp => self.tcp_port,
+        }
+        .unwrap_or(SIP_PORT)
+    }
+
+    /// Our Contact URI towards `hop`; `public`: the address a registrar saw us under.
+    pub(super) fn contact(&self, user: &str, hop: Hop, public: Option<SocketAddr>) -> Uri {
+        let address = match (hop.transport, public) {
+            (Transport::Udp, Some(public)) => public,
+            _ => SocketAddr::new(hop.local_ip, self.port(hop.transport)),
+        };
+        let user = (!user.is_empty()).then_some(user);
+        let uri = SipUri::new(user, Host::from(address.ip())).with_port(Some(address.port()));
+        match hop.transport {
+            Transport::Udp => uri.into(),
+            Transport::Tcp => uri.with_param("transport", "tcp").into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn towards(target: &str) -> Hop {
+        let hop = Hop {
+            transport: Transport::Tcp,
+            remote: "192.0.2.1:5070".parse().unwrap(),
+            local_ip: "192.0.2.9".parse().unwrap(),
+        };
+        hop.towards(&target.parse().unwrap())
+    }
+
+    #[test]
+    fn addresses_are_taken_and_names_left_to_the_server() {
+        let at = |transport, remote: &str| (transport, remote.parse::<SocketAddr>().unwrap());
+        for (target, expected) in [
+            ("sip:x@192.0.2.7", at(Transport::Udp, "192.0.2.7:5060")),
+            (
+                "sip:x@192.0.2.7:5080;transport=TCP",
+                at(Transport::Tcp, "192.0.2.7:5080"),
+            ),
+            ("sip:x@192.0.2.1:5070", at(Transport::Tcp, "192.0.2.1:5070")),
+            (
+                "sip:x@192.0.2.1:5070;transport=udp",
+                at(Transport::Udp, "192.0.2.1:5070"),
+            ),
+            ("sip:x@sbc.example.net", at(Transport::Tcp, "192.0.2.1:5070")),
+            ("sip:x@[2001:db8::1]", at(Transport::Tcp, "192.0.2.1:5070")),
+            ("sip:x@0.0.0.0", at(Transport::Tcp, "192.0.2.1:5070")),
+            ("tel:123", at(Transport::Tcp, "192.0.2.1:5070")),
+        ] {
+            let hop = towards(target);
+            assert_eq!((hop.transport, hop.remote), expected, "{target}");
+        }
+    }
+}

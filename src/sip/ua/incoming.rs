@@ -1,0 +1,327 @@
+//! INVITEs to us: from 100 Trying to the answer, the refusal, or the caller's CANCEL.
+
+use super::call::{Call, Session, Stage};
+use super::reinvite::{Exchange, Unacknowledged};
+use super::server::ServerKey;
+use super::stray::{ALLOW, status};
+use super::wire::Arrived;
+use super::{AccountName, CallId, EndCause, UaEvent, UserAgent};
+use crate::sip::dialog::Dialog;
+use crate::sip::message::{HeaderName, Request, Response, StatusCode};
+use std::time::{Duration, Instant};
+
+/// A call that rings long says so again, or proxies give it up (RFC 3261 13.3.1.1).
+const RING_AGAIN: Duration = Duration::from_secs(60);
+
+/// An INVITE that hasn't been answered for good.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    pub server: ServerKey,
+    pub dialog: Dialog,
+    local_tag: String,
+    /// The last provisional response, and when it is due again.
+    ring: Option<(u16, Option<Vec<u8>>, Instant)>,
+}
+
+impl Incoming {
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.ring.as_ref().map(|ring| ring.2)
+    }
+}
+
+impl UserAgent {
+    /// An INVITE that may become a call.
+    pub(super) fn incoming(&mut self, now: Instant, key: ServerKey, arrived: Arrived) {
+        let request = arrived.request.clone();
+        let account = self.account_for(&arrived);
+        let called_user = request
+            .uri
+            .user()
+            .map(|user| user.into_owned())
+            .unwrap_or_default();
+        let hop = Self::hop_back(&arrived);
+        let user = account
+            .as_ref()
+            .map_or(called_user.as_str(), |account| &account.username);
+        let public = account
+            .as_ref()
+            .and_then(|account| self.registrations.get(&account.name)?.public());
+        let contact = self.config.contact(user, hop, public);
+        let local_tag = self.token();
+        let Some(dialog) = Dialog::from_request(&request, &local_tag, contact) else {
+            // No Contact to send later requests to (RFC 3261 8.1.1.8).
+            return self.reply(&arrived, StatusCode::BAD_REQUEST);
+        };
+        let call = self.new_call();
+        let trusted = account
+            .as_ref()
+            .is_some_and(|a| self.is_server_of(&a.name, arrived.remote));
+        let caller = caller(&request, trusted);
+        let event = super::Incoming {
+            call,
+            account: account.as_ref().map(|account| account.name.clone()),
+            called_user,
+            caller_user: caller.user,
+            caller_name: caller.name,
+            private: caller.private,
+            alert_info: request.headers.all(&HeaderName::ALERT_INFO).collect(),
+            offer: request.body.clone(),
+            remote: arrived.remote,
+            local: arrived.local,
+        };
+        if !self.open_transaction(key.clone(), arrived, call) {
+            return;
+        }
+        self.respond_plainly(now, &key, StatusCode::TRYING, None);
+        let incoming = Incoming {
+            server: key,
+            dialog,
+            local_tag,
+            ring: None,
+        };
+        let stage = Stage::Incoming(Box::new(incoming));
+        self.calls.insert(
+            call,
+            Call {
+                account,
+                stage,
+                over: false,
+            },
+        );
+        self.event(UaEvent::Incoming(Box::new(event)));
+    }
+
+    /// 180 and its kin.
+    pub(super) fn ring(&mut self, now: Instant, call: CallId, code: u16, body: Option<Vec<u8>>) {
+        let Some(Stage::Incoming(incoming)) = self.calls.get_mut(&call).map(|c| &mut c.stage) else {
+            return;
+        };
+        if !(101..200).contains(&code) {
+            return;
+        }
+        incoming.ring = Some((code, body.clone(), now + RING_AGAIN));
+        let key = incoming.server.clone();
+        if let Some(response) = self.dialog_response(call, code, body) {
+            self.respond(now, &key, response);
+        }
+    }
+
+    pub(super) fn ring_again(&mut self, now: Instant, call: CallId) {
+        if let Some(Stage::Incoming(incoming)) = self.calls.get(&call).map(|c| &c.stage)
+            && let Some((code, body, due)) = incoming.ring.clone()
+            && now >= due
+        {
+            self.ring(now, call, code, body);
+        }
+    }
+
+    /// 200 with SDP; repeated until the ACK.
+    pub(super) fn answer(&mut self, now: Instant, call: CallId, body: Vec<u8>) {
+        let Some(response) = self.dialog_response(call, 200, Some(body)) else {
+            return;
+        };
+        let Some(entry) = self.calls.get(&call) else {
+            return;
+        };
+        let Stage::Incoming(incoming) = &entry.stage else {
+            return;
+        };
+        let Some(transaction) = self.servers.get(&incoming.server) else {
+            return;
+        };
+        let back = transaction.arrived.back;
+        let hop = Self::hop_back(&transaction.arrived);
+        let headers = &transaction.arrived.request.headers;
+        let Ok(seq) = headers.cseq().map(|cseq| cseq.number) else {
+            return;
+        };
+        let offered = !transaction.arrived.request.body.is_empty();
+        let key = incoming.server.clone();
+        let dialog = incoming.dialog.clone();
+        let Some(bytes) = self.respond(now, &key, response) else {
+            return;
+        };
+        let waiting = Unacknowledged::new(now, bytes, back, seq, true, !offered);
+        let session = Session {
+            dialog,
+            hop,
+            we_called: false,
+            unacknowledged: Some(waiting),
+            exchange: Exchange::None,
+            next_offer: None,
+        };
+        if let Some(entry) = self.calls.get_mut(&call) {
+            entry.stage = Stage::Up(Box::new(session));
+        }
+    }
+
+    /// A refusal of ours.
+    pub(super) fn reject(&mut self, now: Instant, call: CallId, code: u16) {
+        let code = if (400..700).contains(&code) { code } else { 480 };
+        if self.refuse(now, call, code) {
+            self.drop_call(
+                call,
+                UaEvent::Ended {
+                    call,
+                    cause: EndCause::Local,
+                },
+            );
+        }
+    }
+
+    fn refuse(&mut self, now: Instant, call: CallId, code: u16) -> bool {
+        let Some(Stage::Incoming(incoming)) = self.calls.get(&call).map(|c| &c.stage) else {
+            return false;
+        };
+        let (key, tag) = (incoming.server.clone(), incoming.local_tag.clone());
+        self.respond_plainly(now, &key, status(code), Some(&tag));
+        true
+    }
+
+    /// A CANCEL: 200 for itself, 487 for its INVITE if that still waits (RFC 3261 9.2).
+    pub(super) fn handle_cancel(&mut self, now: Instant, arrived: &Arrived) {
+        let target = ServerKey::cancelled_by(&arrived.request);
+        let call = target
+            .and_then(|key| self.servers.get(&key))
+            .map(|transaction| transaction.call);
+        let Some(call) = call else {
+            return self.reply(arrived, StatusCode::NO_SUCH_CALL);
+        };
+        self.reply(arrived, StatusCode::OK);
+        let answered_elsewhere = arrived
+            .request
+            .headers
+            .reasons()
+            .iter()
+            .any(|reason| reason.protocol.eq_ignore_ascii_case("SIP") && reason.cause == Some(200));
+        if self.refuse(now, call, 487) {
+            self.drop_call(
+                call,
+                UaEvent::Cancelled {
+                    call,
+                    answered_elsewhere,
+                },
+            );
+        } else {
+            self.cancel_reinvite(now, call);
+        }
+    }
+
+    /// A response to the call's INVITE with tag, Contact and Allow.
+    fn dialog_response(&self, call: CallId, code: u16, body: Option<Vec<u8>>) -> Option<Response> {
+        let Stage::Incoming(incoming) = &self.calls.get(&call)?.stage else {
+            return None;
+        };
+        let request = &self.servers.get(&incoming.server)?.arrived.request;
+        Some(session_response(
+            request,
+            status(code),
+            &incoming.local_tag,
+            &incoming.dialog,
+            body,
+        ))
+    }
+
+    /// The account an INVITE is for: by its Request-URI's user, by the server it comes from, or both.
+    fn account_for(&self, arrived: &Arrived) -> Option<std::sync::Arc<crate::sip::account::Account>> {
+        let user = arrived.request.uri.user();
+        let by_user = |name: &AccountName| {
+            self.registrations
+                .get(name)
+                .is_some_and(|r| user.as_deref() == Some(r.account().username.as_str()))
+        };
+        let by_server = |name: &AccountName| self.is_server_of(name, arrived.remote);
+        let names = || self.registrations.keys();
+        let name = names()
+            .find(|name| by_user(name) && by_server(name))
+            .or_else(|| names().find(|name| by_user(name)))
+            .or_else(|| names().find(|name| by_server(name)))?;
+        self.registrations
+            .get(name)
+            .map(|registration| registration.account().clone())
+    }
+
+    /// Whether an address is one of an account's server.
+    fn is_server_of(&self, account: &AccountName, remote: std::net::SocketAddr) -> bool {
+        let Some(registration) = self.registrations.get(account) else {
+            return false;
+        };
+        // Lines of this machine call each other from our own port, which no server has.
+        registration
+            .hops()
+            .iter()
+            .any(|hop| hop.remote.ip() == remote.ip() && hop.remote.port() == remote.port())
+            || registration.hops().iter().any(|hop| {
+                hop.remote.ip() == remote.ip()
+                    && !(hop.local_ip == remote.ip() && hop.remote.port() != remote.port())
+            })
+    }
+}
+
+/// A response with what belongs into a dialog's: tag, Record-Route, Contact, Allow, SDP.
+pub(super) fn session_response(
+    request: &Request,
+    status: StatusCode,
+    local_tag: &str,
+    dialog: &Dialog,
+    body: Option<Vec<u8>>,
+) -> Response {
+    let mut response = Response::to_request(&request.headers, status, Some(local_tag));
+    response
+        .headers
+        .copy_from(&request.headers, &HeaderName::RECORD_ROUTE);
+    response
+        .headers
+        .push(HeaderName::CONTACT, format!("<{}>", dialog.contact()));
+    response.headers.push(HeaderName::ALLOW, ALLOW);
+    match body {
+        Some(body) if !body.is_empty() => response.with_body("application/sdp", body),
+        _ => response,
+    }
+}
+
+struct Caller {
+    user: Option<String>,
+    name: Option<String>,
+    private: bool,
+}
+
+/// Who calls: P-Asserted-Identity where the account's own server says so (RFC 3325 9), else From.
+fn caller(request: &Request, trusted: bool) -> Caller {
+    let headers = &request.headers;
+    let privacy = headers
+        .first(&HeaderName::PRIVACY)
+        .unwrap_or_default()
+        .to_ascii_lowercase();
+    let withheld = privacy
+        .split([';', ','])
+        .map(str::trim)
+        .any(|word| matches!(word, "id" | "user" | "header"));
+    let asserted = headers
+        .addresses(&HeaderName::P_ASSERTED_IDENTITY)
+        .unwrap_or_default();
+    let from = headers.from().ok();
+    let anonymous = from.as_ref().is_some_and(|from| {
+        // RFC 3323 4.1.1.3: sip:anonymous@anonymous.invalid
+        let host = from.uri.as_sip().map(|sip| sip.host.to_unbracketed());
+        host.as_deref()
+            .is_some_and(|host| host.eq_ignore_ascii_case("anonymous.invalid"))
+            || from
+                .uri
+                .user()
+                .is_some_and(|user| user.eq_ignore_ascii_case("anonymous"))
+    });
+    let identity = asserted.into_iter().next().filter(|_| trusted).or(from);
+    let name = identity
+        .as_ref()
+        .and_then(|identity| identity.display.clone())
+        .filter(|name| !name.is_empty());
+    let user = identity
+        .as_ref()
+        .and_then(|identity| identity.uri.user().map(|user| user.into_owned()));
+    Caller {
+        user,
+        name,
+        private: withheld || anonymous,
+    }
+}

@@ -1,0 +1,362 @@
+//! What goes into the user agent and what comes out of it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// Transport of a SIP message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// Stream.
+    Tcp,
+}
+
+/// What the user agent is told once, when it is made.
+#[derive(Clone, Debug)]
+pub struct UaConfig {
+    /// Value of our `User-Agent` and `Server` headers; empty: none are sent.
+    pub user_agent: String,
+    /// Port our UDP socket is bound to, for Via and Contact; `None`: no UDP.
+    pub udp_port: Option<u16>,
+    /// Port our TCP listener is bound to; `None`: no TCP.
+    pub tcp_port: Option<u16>,
+}
+
+/// One call at the user agent, from INVITE to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallId(pub u64);
+
+/// The name of an account in the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct AccountName(pub Arc<str>);
+
+/// What comes into the user agent.
+#[derive(Clone, Debug)]
+pub enum UaInput {
+    /// A datagram (UDP), whole.
+    Datagram {
+        /// Our address as the sender reaches it (never unspecified).
+        local: SocketAddr,
+        /// Where it came from.
+        remote: SocketAddr,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// Bytes of a stream connection (TCP), in order; the user agent frames them.
+    Stream {
+        /// Our end.
+        local: SocketAddr,
+        /// The other end; one connection a remote address.
+        remote: SocketAddr,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// A connection is gone, or could not be made, or a datagram could not be sent.
+    TransportFailed {
+        /// Which transport.
+        transport: Transport,
+        /// To whom.
+        remote: SocketAddr,
+        /// The system's words.
+        reason: String,
+    },
+    /// The answer to [`UaOutput::Resolve`].
+    Resolved {
+        /// The query's number.
+        query: u64,
+        /// Addresses in order of preference, each with our own address towards it; or why there are none.
+        result: Result<Vec<Route>, String>,
+    },
+    /// What the call room or the daemon wants.
+    Command(UaCommand),
+}
+
+/// An address and which of ours is used towards it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// Where to send.
+    pub remote: SocketAddr,
+    /// Our own address in the route's direction.
+    pub local_ip: IpAddr,
+}
+
+/// What the user agent is asked to do.
+#[derive(Clone, Debug)]
+pub enum UaCommand {
+    /// Call somebody. `call` comes from [`UserAgent::new_call`](super::UserAgent::new_call).
+    Invite {
+        /// The new call.
+        call: CallId,
+        /// Through whom.
+        via: Via,
+        /// User part: what the dial plan made of the digits.
+        number: String,
+        /// User part of From where no account gives one (a line's own number).
+        from_user: String,
+        /// Display name of From.
+        from_name: Option<String>,
+        /// SDP offer.
+        offer: Vec<u8>,
+    },
+    /// Answer an incoming INVITE provisionally (180, or 183 with a body).
+    Ring {
+        /// Which.
+        call: CallId,
+        /// 180, 182, 183.
+        status: u16,
+        /// SDP of early media.
+        body: Option<Vec<u8>>,
+    },
+    /// Accept an incoming INVITE with 200 and this SDP (an answer; an offer where the INVITE had none).
+    Answer {
+        /// Which.
+        call: CallId,
+        /// SDP.
+        body: Vec<u8>,
+    },
+    /// Refuse an incoming INVITE.
+    Reject {
+        /// Which.
+        call: CallId,
+        /// 4xx to 6xx.
+        status: u16,
+    },
+    /// End a call in whatever state: CANCEL, BYE, or a refusal.
+    HangUp {
+        /// Which.
+        call: CallId,
+    },
+    /// Accept a re-INVITE or UPDATE that carried an offer (`UaEvent::Reoffer`).
+    AnswerReoffer {
+        /// Which.
+        call: CallId,
+        /// SDP.
+        body: Vec<u8>,
+    },
+    /// Refuse it; the session stays as it was (RFC 6141).
+    RejectReoffer {
+        /// Which.
+        call: CallId,
+        /// 488 as a rule.
+        status: u16,
+    },
+    /// Change the session from here (hold, resume): a re-INVITE with this offer.
+    Reoffer {
+        /// Which.
+        call: CallId,
+        /// SDP.
+        body: Vec<u8>,
+    },
+    /// Send a key as INFO `application/dtmf-relay`.
+    InfoKey {
+        /// Which.
+        call: CallId,
+        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        key: char,
+        /// How long it was down.
+        duration_ms: u32,
+    },
+    /// Set the accounts: new ones register, those gone un-register, changed ones do both.
+    SetAccounts(Vec<crate::sip::account::Account>),
+    /// End all calls and un-register everywhere; `UaEvent::Idle` follows when all of it is done.
+    Shutdown,
+}
+
+/// Through whom an INVITE goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Via {
+    /// An account's server.
+    Account(AccountName),
+    /// Straight to an address (lines of one machine calling each other), without credentials.
+    Address {
+        /// Transport.
+        transport: Transport,
+        /// Where.
+        route: Route,
+    },
+}
+
+/// What the user agent wants done.
+#[derive(Clone, Debug)]
+pub enum UaOutput {
+    /// Send these bytes; over TCP the daemon connects first where there is no connection.
+    Transmit {
+        /// Which transport.
+        transport: Transport,
+        /// To whom.
+        remote: SocketAddr,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// Find a host's addresses.
+    Resolve {
+        /// Number of the query, for the answer.
+        query: u64,
+        /// Host name or literal.
+        host: String,
+        /// Port.
+        port: u16,
+        /// Transport meant.
+        transport: Transport,
+    },
+    /// Something happened.
+    Event(UaEvent),
+}
+
+/// What happened at the user agent.
+#[derive(Clone, Debug)]
+pub enum UaEvent {
+    /// An account's registration changed.
+    Registration {
+        /// Which account.
+        account: AccountName,
+        /// How it stands now.
+        state: RegistrationState,
+        /// Seconds granted, while registered.
+        expires_s: Option<u32>,
+        /// What went wrong last, for a person; never a secret.
+        error: Option<String>,
+    },
+    /// An INVITE for us.
+    Incoming(Box<Incoming>),
+    /// A provisional response to our INVITE (100 is not reported).
+    Progress {
+        /// Which.
+        call: CallId,
+        /// 101 to 199.
+        status: u16,
+        /// SDP, if any.
+        body: Option<Vec<u8>>,
+    },
+    /// Our INVITE was accepted.
+    Answered {
+        /// Which.
+        call: CallId,
+        /// SDP (the answer).
+        body: Vec<u8>,
+    },
+    /// Our INVITE failed for good: redirections and credentials have been tried.
+    Failed {
+        /// Which.
+        call: CallId,
+        /// The final status; 408 where nobody answered, 503 where no transport worked.
+        status: u16,
+        /// Reason phrase or the system's words.
+        reason: String,
+    },
+    /// The answer has been acknowledged: the incoming call is up.
+    Confirmed {
+        /// Which.
+        call: CallId,
+    },
+    /// The call is over: the peer's BYE, a timer, or our own doing. Every call ends with exactly one of
+    /// `Failed`, `Cancelled` and `Ended`; nothing about it follows.
+    Ended {
+        /// Which.
+        call: CallId,
+        /// Why.
+        cause: EndCause,
+    },
+    /// The caller gave up before we answered.
+    Cancelled {
+        /// Which.
+        call: CallId,
+        /// The call was answered elsewhere (`Reason: SIP;cause=200`): not a missed one.
+        answered_elsewhere: bool,
+    },
+    /// The peer offers a changed session (re-INVITE or UPDATE); answer or refuse it. An empty body asks for our
+    /// offer.
+    Reoffer {
+        /// Which.
+        call: CallId,
+        /// SDP offer.
+        body: Vec<u8>,
+    },
+    /// The answer to our own [`UaCommand::Reoffer`]; `None`: it was refused and the old session stays. Also the
+    /// answer to an offer we made in [`UaCommand::Answer`] or [`UaCommand::AnswerReoffer`] (it comes with the ACK).
+    Reanswered {
+        /// Which.
+        call: CallId,
+        /// SDP.
+        body: Option<Vec<u8>>,
+    },
+    /// A key by INFO from the peer.
+    InfoKey {
+        /// Which.
+        call: CallId,
+        /// `0`-`9`, `*`, `#`, `A`-`D`.
+        key: char,
+        /// How long.
+        duration_ms: u32,
+    },
+    /// After `Shutdown`: everything has ended.
+    Idle,
+}
+
+/// Why a confirmed call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndCause {
+    /// The peer sent BYE.
+    Remote {
+        /// Its `Reason` header, if any.
+        reason: Option<String>,
+    },
+    /// Our 200 was never acknowledged, or a request in the dialog found nobody.
+    Timeout,
+    /// We ended it.
+    Local,
+}
+
+/// An account's registration as `status` shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RegistrationStatus {
+    /// Which account.
+    pub account: AccountName,
+    /// How it stands.
+    pub state: RegistrationState,
+    /// When the registrar forgets us, while registered.
+    pub expires_at: Option<std::time::Instant>,
+    /// What went wrong last, for a person; never a secret.
+    pub last_error: Option<String>,
+}
+
+/// How an account's registration stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegistrationState {
+    /// Not registered, nothing under way.
+    Unregistered,
+    /// Being tried.
+    Registering,
+    /// Registered.
+    Registered,
+    /// Refused or unreachable; tried again later.
+    Failed,
+    /// No registration asked for.
+    Direct,
+}
+
+/// An INVITE for us.
+#[derive(Clone, Debug)]
+pub struct Incoming {
+    /// The new call.
+    pub call: CallId,
+    /// The account it came over, where one is recognised.
+    pub account: Option<AccountName>,
+    /// User part of the Request-URI.
+    pub called_user: String,
+    /// User part of From (or P-Asserted-Identity from the account's server).
+    pub caller_user: Option<String>,
+    /// Display name.
+    pub caller_name: Option<String>,
+    /// The caller withholds its identity.
+    pub private: bool,
+    /// Alert-Info values.
+    pub alert_info: Vec<String>,
+    /// SDP offer; empty: the peer wants ours.
+    pub offer: Vec<u8>,
+    /// Where it came from.
+    pub remote: SocketAddr,
+    /// Our address as the caller reaches it.
+    pub local: SocketAddr,
+}

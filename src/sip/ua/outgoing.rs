@@ -1,0 +1,442 @@
+//! INVITEs of ours: from the wish to call somebody to the first 2xx, the last refusal, or our CANCEL.
+
+use super::call::{Call, Session, Stage};
+use super::client::ClientKey;
+use super::hop::{Hop, SIP_PORT};
+use super::job::{Job, Outcome, Owner};
+use super::redirect::Redirects;
+use super::reinvite::Exchange;
+use super::resolver::Name;
+use super::stray::ALLOW;
+use super::{CallId, Route, Transport, UaEvent, UaOutput, UserAgent, Via, Waiter};
+use crate::sip::account::Account;
+use crate::sip::dialog::Dialog;
+use crate::sip::message::{CSeq, HeaderName, Host, Method, NameAddr, Request, Response, SipUri, Uri};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Early dialogs of one call; more forks than that ring without being told apart.
+const EARLY_LIMIT: usize = 16;
+
+/// What [`super::UaCommand::Invite`] says.
+pub(super) struct Wish {
+    pub call: CallId,
+    pub via: Via,
+    pub number: String,
+    pub from_user: String,
+    pub from_name: Option<String>,
+    pub offer: Vec<u8>,
+}
+
+/// A call of ours without a final response.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    /// The INVITE without Via and Contact; the latter follows from the hop.
+    pub request: Request,
+    /// User part of our Contact.
+    user: String,
+    /// `None`: addresses are being looked up.
+    pub client: Option<ClientKey>,
+    /// What is looked up.
+    pub transport: Transport,
+    pub early: Vec<Early>,
+    pub redirects: Redirects,
+}
+
+/// A dialog that a provisional response made.
+#[derive(Debug)]
+pub(super) struct Early {
+    pub dialog: Dialog,
+    /// SDP of its last provisional response that had any.
+    body: Vec<u8>,
+}
+
+impl Outgoing {
+    pub fn note_sent(&mut self, number: u32) {
+        self.request.headers.set(
+            HeaderName::CSEQ,
+            CSeq {
+                number,
+                method: Method::Invite,
+            }
+            .to_string(),
+        );
+    }
+}
+
+impl UserAgent {
+    /// Starts a call.
+    pub(super) fn invite(&mut self, now: Instant, wish: Wish) {
+        let Wish {
+            call,
+            via,
+            number,
+            from_user,
+            from_name,
+            offer,
+        } = wish;
+        let fail = |ua: &mut Self, reason: &str| {
+            ua.event(UaEvent::Failed {
+                call,
+                status: 503,
+                reason: reason.to_owned(),
+            });
+        };
+        if self.calls.contains_key(&call) {
+            return fail(self, "the call exists already");
+        }
+        self.last_call = self.last_call.max(call.0);
+        if self.closing != super::Closing::No {
+            return fail(self, "shutting down");
+        }
+        match via {
+            Via::Account(name) => {
+                let Some(registration) = self.registrations.get(&name) else {
+                    return fail(self, "no such account");
+                };
+                let account = registration.account().clone();
+                let routes = registration.service_route().to_vec();
+                let target = account.target(Some(&number));
+                let from = account.identity(from_name.as_deref());
+                let mut request = self.new_invite(target.clone(), from, NameAddr::new(target), offer);
+                for route in routes {
+                    request.headers.push(HeaderName::ROUTE, route.to_string());
+                }
+                let hops = registration_hops(self, &account);
+                let transport = account.transport.unwrap_or(Transport::Udp);
+                let user = account.username.clone();
+                self.open_call(call, Some(account.clone()), request, user, transport);
+                if hops.is_empty() {
+                    let name = account.server_name();
+                    self.look_up(now, call, name, transport);
+                } else {
+                    self.start_invite(now, call, hops);
+                }
+            }
+            Via::Address { transport, route } => {
+                let uri = |user: &str, ip: std::net::IpAddr, port| -> Uri {
+                    SipUri::new((!user.is_empty()).then_some(user), Host::from(ip))
+                        .with_port(port)
+                        .into()
+                };
+                let target = uri(&number, route.remote.ip(), Some(route.remote.port()));
+                let from =
+                    NameAddr::new(uri(&from_user, route.local_ip, None)).with_display(from_name.as_deref());
+                let to = NameAddr::new(uri(&number, route.remote.ip(), None));
+                let request = self.new_invite(target, from, to, offer);
+                self.open_call(call, None, request, from_user, transport);
+                self.start_invite(now, call, VecDeque::from([Hop::new(transport, route)]));
+            }
+        }
+    }
+
+    fn new_invite(&mut self, target: Uri, from: NameAddr, to: NameAddr, offer: Vec<u8>) -> Request {
+        let (tag, call_id) = (self.token(), self.token());
+        let mut request = Request::new(Method::Invite, target);
+        let headers = &mut request.headers;
+        headers.push(HeaderName::MAX_FORWARDS, "70");
+        headers.push(HeaderName::FROM, from.with_tag(&tag).to_string());
+        headers.push(HeaderName::TO, to.to_string());
+        headers.push(HeaderName::CALL_ID, call_id);
+        headers.push(
+            HeaderName::CSEQ,
+            CSeq {
+                number: 1,
+                method: Method::Invite,
+            }
+            .to_string(),
+        );
+        headers.push(HeaderName::ALLOW, ALLOW);
+        self.put_user_agent(&mut request);
+        if offer.is_empty() {
+            request
+        } else {
+            request.with_body("application/sdp", offer)
+        }
+    }
+
+    pub(super) fn put_user_agent(&self, request: &mut Request) {
+        if !self.config.user_agent.is_empty() {
+            request
+                .headers
+                .push(HeaderName::USER_AGENT, self.config.user_agent.as_str());
+        }
+    }
+
+    fn open_call(
+        &mut self,
+        call: CallId,
+        account: Option<Arc<Account>>,
+        request: Request,
+        user: String,
+        transport: Transport,
+    ) {
+        let redirects = Redirects::new(request.uri.clone());
+        let outgoing = Outgoing {
+            request,
+            user,
+            client: None,
+            transport,
+            early: Vec::new(),
+            redirects,
+        };
+        let stage = Stage::Outgoing(Box::new(outgoing));
+        self.calls.insert(
+            call,
+            Call {
+                account,
+                stage,
+                over: false,
+            },
+        );
+    }
+
+    /// Asks for addresses unless they are known.
+    pub(super) fn look_up(&mut self, now: Instant, call: CallId, name: Name, transport: Transport) {
+        if let Some(Stage::Outgoing(outgoing)) = self.calls.get_mut(&call).map(|c| &mut c.stage) {
+            outgoing.client = None;
+            outgoing.transport = transport;
+        }
+        match self.resolver.known(now, &name) {
+            Some(routes) => self.invite_resolved(now, call, Ok(routes)),
+            None => {
+                let (host, port) = (name.host.clone(), name.port);
+                let query = self.resolver.ask(now, name, Waiter::Call(call));
+                self.outputs.push_back(UaOutput::Resolve {
+                    query,
+                    host,
+                    port,
+                    transport,
+                });
+            }
+        }
+    }
+
+    pub(super) fn invite_resolved(&mut self, now: Instant, call: CallId, result: Result<Vec<Route>, String>) {
+        let Some(Stage::Outgoing(outgoing)) = self.calls.get(&call).map(|c| &c.stage) else {
+            return;
+        };
+        let transport = outgoing.transport;
+        match result {
+            Ok(routes) => {
+                let hops = routes
+                    .into_iter()
+                    .map(|route| Hop::new(transport, route))
+                    .collect();
+                self.start_invite(now, call, hops);
+            }
+            Err(reason) => self.drop_call(
+                call,
+                UaEvent::Failed {
+                    call,
+                    status: 503,
+                    reason,
+                },
+            ),
+        }
+    }
+
+    /// Sends the INVITE over the first of these hops.
+    pub(super) fn start_invite(&mut self, now: Instant, call: CallId, hops: VecDeque<Hop>) {
+        let Some(&hop) = hops.front() else { return };
+        let Some(entry) = self.calls.get_mut(&call) else {
+            return;
+        };
+        let Stage::Outgoing(outgoing) = &mut entry.stage else {
+            return;
+        };
+        let public = entry
+            .account
+            .as_ref()
+            .and_then(|a| self.registrations.get(&a.name)?.public());
+        let contact = self.config.contact(&outgoing.user, hop, public);
+        outgoing
+            .request
+            .headers
+            .set(HeaderName::CONTACT, format!("<{contact}>"));
+        outgoing.early.clear();
+        let account = entry
+            .account
+            .clone()
+            .filter(|account| outgoing.redirects.is_at_home(account));
+        let job = Job::new(outgoing.request.clone(), hops, account, Owner::Invite(call));
+        let key = self.send(now, job);
+        if let Some(Stage::Outgoing(outgoing)) = self.calls.get_mut(&call).map(|c| &mut c.stage) {
+            outgoing.client = key;
+        }
+    }
+
+    /// A provisional response.
+    pub(super) fn invite_progress(&mut self, call: CallId, key: &ClientKey, response: &Response) {
+        let code = response.status.code();
+        let Some(transaction) = self.clients.get(key) else {
+            return;
+        };
+        let Some(entry) = self.calls.get_mut(&call) else {
+            return;
+        };
+        let Stage::Outgoing(outgoing) = &mut entry.stage else {
+            return;
+        };
+        if code == 100 || entry.over {
+            return;
+        }
+        let body = (!response.body.is_empty() && response.headers.is_sdp()).then(|| response.body.clone());
+        if let Some(dialog) = Dialog::from_response(&transaction.request, response)
+            && !dialog.remote_tag().is_empty()
+        {
+            let tag = dialog.remote_tag();
+            match outgoing
+                .early
+                .iter()
+                .position(|early| early.dialog.remote_tag() == tag)
+            {
+                Some(at) => {
+                    if let (Some(body), Some(early)) = (&body, outgoing.early.get_mut(at)) {
+                        early.body.clone_from(body);
+                    }
+                }
+                None if outgoing.early.len() < EARLY_LIMIT => {
+                    outgoing.early.push(Early {
+                        dialog,
+                        body: body.clone().unwrap_or_default(),
+                    });
+                }
+                None => {}
+            }
+        }
+        self.event(UaEvent::Progress {
+            call,
+            status: code,
+            body,
+        });
+    }
+
+    /// A 2xx: the first one makes the call, later ones are repetitions or other forks (RFC 3261 13.2.2.4).
+    pub(super) fn invite_accepted(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        key: &ClientKey,
+        response: &Response,
+    ) {
+        let tag = response
+            .headers
+            .to()
+            .ok()
+            .and_then(|to| to.tag().map(|t| t.into_owned()))
+            .unwrap_or_default();
+        if self.repeat_ack(key, &tag) {
+            return;
+        }
+        let Some(transaction) = self.clients.get(key) else {
+            return;
+        };
+        let (invite, hop) = (transaction.request.clone(), transaction.hop);
+        let Some(mut dialog) = Dialog::from_response(&invite, response) else {
+            return;
+        };
+        let Ok(cseq) = invite.headers.cseq() else { return };
+        let mut ack = dialog.ack(cseq.number);
+        // 13.2.2.4: the ACK has the INVITE's credentials.
+        for name in [HeaderName::AUTHORIZATION, HeaderName::PROXY_AUTHORIZATION] {
+            ack.headers.copy_from(&invite.headers, &name);
+        }
+        self.put_user_agent(&mut ack);
+        self.send_ack(key, tag.clone(), hop.towards(dialog.next_hop()), &ack);
+
+        let wanted = self
+            .calls
+            .get(&call)
+            .is_some_and(|c| !c.over && matches!(c.stage, Stage::Outgoing(_)));
+        if !wanted {
+            // Another fork, or one that answered while our CANCEL was on its way.
+            let account = self.calls.get(&call).and_then(|c| c.account.clone());
+            let bye = dialog.request(Method::Bye);
+            self.send_farewell(now, bye, hop.towards(dialog.next_hop()), account);
+            if self
+                .calls
+                .get(&call)
+                .is_some_and(|c| c.over && matches!(c.stage, Stage::Outgoing(_)))
+            {
+                self.calls.remove(&call);
+            }
+            return;
+        }
+        let Some(entry) = self.calls.get_mut(&call) else {
+            return;
+        };
+        let Stage::Outgoing(outgoing) = &mut entry.stage else {
+            return;
+        };
+        let early = outgoing
+            .early
+            .iter()
+            .position(|early| early.dialog.remote_tag() == tag);
+        let early = early.map(|at| outgoing.early.swap_remove(at));
+        // Some servers put the answer into 183 only, though unreliable (RFC 3261 13.2.1 wants it in the 2xx too).
+        let body = match early {
+            Some(early) if response.body.is_empty() => early.body,
+            _ => response.body.clone(),
+        };
+        let session = Session {
+            dialog,
+            hop,
+            we_called: true,
+            unacknowledged: None,
+            exchange: Exchange::None,
+            next_offer: None,
+        };
+        entry.stage = Stage::Up(Box::new(session));
+        self.event(UaEvent::Answered { call, body });
+    }
+
+    /// No 2xx will come over this path.
+    pub(super) fn invite_failed(&mut self, now: Instant, call: CallId, outcome: &Outcome) {
+        let Some(entry) = self.calls.get(&call) else {
+            return;
+        };
+        if entry.over {
+            self.calls.remove(&call);
+            return;
+        }
+        if !matches!(entry.stage, Stage::Outgoing(_)) || self.redirect(now, call, outcome) {
+            return;
+        }
+        let (status, reason) = (outcome.status(), outcome.reason());
+        self.drop_call(call, UaEvent::Failed { call, status, reason });
+    }
+
+    /// A request nobody waits for: the BYE of a call that is over for us.
+    pub(super) fn send_farewell(
+        &mut self,
+        now: Instant,
+        mut bye: Request,
+        hop: Hop,
+        account: Option<Arc<Account>>,
+    ) {
+        self.put_user_agent(&mut bye);
+        self.send(now, Job::new(bye, [hop], account, Owner::Nobody));
+    }
+}
+
+/// The hops the account's registration found last.
+fn registration_hops(ua: &UserAgent, account: &Account) -> VecDeque<Hop> {
+    ua.registrations
+        .get(&account.name)
+        .map(|r| r.hops().iter().copied().collect())
+        .unwrap_or_default()
+}
+
+impl Account {
+    /// What is looked up to reach the server.
+    pub(super) fn server_name(&self) -> Name {
+        let transport = self.transport.unwrap_or(Transport::Udp);
+        Name::new(
+            self.server_host.clone(),
+            self.server_port.unwrap_or(SIP_PORT),
+            transport,
+        )
+    }
+}

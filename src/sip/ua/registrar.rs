@@ -1,0 +1,105 @@
+//! REGISTER as a message: what we send and what a registrar's answer means (RFC 3261 10).
+
+use super::hop::Hop;
+use super::{Transport, UaConfig};
+use crate::sip::account::Account;
+use crate::sip::message::{CSeq, Contacts, HeaderName, Method, NameAddr, Request, Response, Uri, Via};
+use std::net::SocketAddr;
+
+/// Seconds a binding lasts where neither side says (RFC 3261 10.2.1.1).
+const DEFAULT_EXPIRES_S: u32 = 3600;
+
+/// One registration's identity and count: kept as long as the account lives (RFC 3261 10.2).
+#[derive(Clone, Debug)]
+pub(super) struct Series {
+    pub call_id: String,
+    pub tag: String,
+    pub cseq: u32,
+}
+
+/// What a REGISTER says about our bindings.
+#[derive(Clone, Debug)]
+pub(super) struct Binding<'a> {
+    pub contact: &'a Uri,
+    /// 0 takes it away.
+    pub expires_s: u32,
+    /// A binding of ours under another address, to be taken away.
+    pub old: Option<&'a Uri>,
+}
+
+impl Series {
+    /// The next REGISTER, without Via.
+    pub fn next(&mut self, account: &Account, binding: &Binding<'_>) -> Request {
+        self.cseq += 1;
+        let mut request = Request::new(Method::Register, account.target(None));
+        let headers = &mut request.headers;
+        headers.push(HeaderName::MAX_FORWARDS, "70");
+        headers.push(
+            HeaderName::FROM,
+            account.identity(None).with_tag(&self.tag).to_string(),
+        );
+        headers.push(
+            HeaderName::TO,
+            NameAddr::new(account.address_of_record()).to_string(),
+        );
+        headers.push(HeaderName::CALL_ID, self.call_id.as_str());
+        headers.push(
+            HeaderName::CSEQ,
+            CSeq {
+                number: self.cseq,
+                method: Method::Register,
+            }
+            .to_string(),
+        );
+        headers.push(HeaderName::CONTACT, format!("<{}>", binding.contact));
+        if let Some(old) = binding.old {
+            headers.push(HeaderName::CONTACT, format!("<{old}>;expires=0"));
+        }
+        headers.push(HeaderName::EXPIRES, binding.expires_s.to_string());
+        request
+    }
+}
+
+/// Seconds granted for our binding: its own `expires`, the response's Expires, what we asked for.
+pub(super) fn granted_s(response: &Response, contact: &Uri, asked_s: u32) -> u32 {
+    let contacts = match response.headers.contacts() {
+        Ok(Contacts::List(contacts)) => contacts,
+        Ok(Contacts::All) | Err(_) => Vec::new(),
+    };
+    let own = |listed: &&NameAddr| match (listed.uri.as_sip(), contact.as_sip()) {
+        // Registrars add and drop parameters: the address decides.
+        (Some(listed), Some(ours)) => {
+            listed.user == ours.user
+                && listed.host == ours.host
+                && listed.port.unwrap_or(super::hop::SIP_PORT) == ours.port.unwrap_or(super::hop::SIP_PORT)
+        }
+        _ => false,
+    };
+    // A registrar behind a NAT-mending proxy may list the one binding under another address.
+    let alone = match contacts.as_slice() {
+        [only] => Some(only),
+        _ => None,
+    };
+    contacts
+        .iter()
+        .find(own)
+        .or(alone)
+        .and_then(|listed| listed.params.value("expires"))
+        .and_then(|value| value.trim().parse::<u64>().ok())
+        .map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX))
+        .or_else(|| response.headers.expires())
+        .unwrap_or(if asked_s == 0 { DEFAULT_EXPIRES_S } else { asked_s })
+}
+
+/// The address a server saw our request come from, where it isn't the one we know ourselves (RFC 3581): a NAT.
+pub(super) fn seen_from(config: &UaConfig, hop: Hop, via: &Via) -> Option<SocketAddr> {
+    if hop.transport != Transport::Udp {
+        return None;
+    }
+    let known = SocketAddr::new(hop.local_ip, config.port(hop.transport));
+    let seen = SocketAddr::new(
+        via.received().unwrap_or(known.ip()),
+        via.rport().unwrap_or(known.port()),
+    );
+    (seen != known).then_some(seen)
+}

@@ -1,0 +1,174 @@
+//! Requests outside of any call: new INVITEs on their way to a line, OPTIONS, and what isn't for us, each with
+//! the answer RFC 3261 8.2 gives it. Nothing is kept of a request that is only refused.
+
+use super::server::ServerKey;
+use super::wire::Arrived;
+use super::{Closing, UserAgent};
+use crate::sip::message::{HeaderName, Method, Request, Response, StatusCode, Uri};
+use std::time::Instant;
+
+/// What we take.
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY";
+/// Bodies we take.
+pub(super) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
+
+/// Calls at once: many more than lines.
+const CALL_LIMIT: usize = 64;
+
+/// A status code known to be one.
+pub(super) const fn status(code: u16) -> StatusCode {
+    match StatusCode::new(code) {
+        Some(status) => status,
+        None => StatusCode::BAD_REQUEST,
+    }
+}
+
+impl UserAgent {
+    /// A request without To tag.
+    pub(super) fn handle_stray(&mut self, now: Instant, key: ServerKey, arrived: Arrived) {
+        if let Some(refusal) = self.refusal(&arrived) {
+            self.transmit_response(arrived.back, refusal);
+            return;
+        }
+        match arrived.request.method {
+            Method::Invite => self.incoming(now, key, arrived),
+            Method::Options => {
+                let response = self.stateless_response(&arrived, StatusCode::OK);
+                self.transmit_response(arrived.back, with_abilities(response));
+            }
+            Method::Notify => self.notify(&arrived),
+            // What these belong to has never been, or is over.
+            Method::Bye | Method::Update | Method::Info | Method::Prack => {
+                self.reply(&arrived, StatusCode::NO_SUCH_CALL);
+            }
+            _ => {
+                let response = self.wrong_method(&arrived);
+                self.transmit_response(arrived.back, response);
+            }
+        }
+    }
+
+    /// The checks of RFC 3261 8.2.1 to 8.2.3, in their order.
+    fn refusal(&self, arrived: &Arrived) -> Option<Response> {
+        let request = &arrived.request;
+        if !is_ours(&request.method) {
+            return Some(self.wrong_method(arrived));
+        }
+        if let Uri::Other(_) = request.uri {
+            return Some(self.stateless_response(arrived, StatusCode::UNSUPPORTED_URI_SCHEME));
+        }
+        if request.method == Method::Invite && self.is_merged(request) {
+            return Some(self.stateless_response(arrived, status(482)));
+        }
+        self.wrong_extension(arrived)
+            .or_else(|| self.wrong_body(arrived))
+            .or_else(|| {
+                let full = self.calls.len() >= CALL_LIMIT
+                    || self.servers.len() >= super::server::SERVER_LIMIT
+                    || self.closing != Closing::No;
+                (request.method == Method::Invite && full).then(|| {
+                    let mut response = self.stateless_response(arrived, StatusCode::SERVICE_UNAVAILABLE);
+                    response.headers.push(HeaderName::RETRY_AFTER, "60");
+                    response
+                })
+            })
+    }
+
+    /// 405 for methods that exist, 501 for those that don't.
+    pub(super) fn wrong_method(&self, arrived: &Arrived) -> Response {
+        let code = match arrived.request.method {
+            Method::Other(_) => 501,
+            // Event packages: the one we know is sent to us without asking (RFC 6665 7.3).
+            Method::Subscribe => 489,
+            _ => 405,
+        };
+        let mut response = self.stateless_response(arrived, status(code));
+        response.headers.push(HeaderName::ALLOW, ALLOW);
+        if code == 489 {
+            response.headers.push(HeaderName::ALLOW_EVENTS, "message-summary");
+        }
+        response
+    }
+
+    /// 420: we have none of the extensions a request may insist on.
+    pub(super) fn wrong_extension(&self, arrived: &Arrived) -> Option<Response> {
+        let wanted = arrived.request.headers.require();
+        if wanted.is_empty() {
+            return None;
+        }
+        let mut response = self.stateless_response(arrived, status(420));
+        response.headers.push(HeaderName::UNSUPPORTED, wanted.join(", "));
+        Some(response)
+    }
+
+    /// 415: a body of a kind we don't take.
+    pub(super) fn wrong_body(&self, arrived: &Arrived) -> Option<Response> {
+        if body_fits(&arrived.request) {
+            return None;
+        }
+        let mut response = self.stateless_response(arrived, status(415));
+        response.headers.push(HeaderName::ACCEPT, ACCEPT);
+        Some(response)
+    }
+
+    /// An unsolicited NOTIFY: message waiting is welcome, a keep-alive is too (many servers use it so).
+    fn notify(&mut self, arrived: &Arrived) {
+        let event = arrived
+            .request
+            .headers
+            .first(&HeaderName::EVENT)
+            .unwrap_or_default();
+        let package = event
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_ascii_lowercase();
+        match package.as_str() {
+            "message-summary" | "keep-alive" => self.reply(arrived, StatusCode::OK),
+            _ => {
+                let mut response = self.stateless_response(arrived, status(489));
+                response.headers.push(HeaderName::ALLOW_EVENTS, "message-summary");
+                self.transmit_response(arrived.back, response);
+            }
+        }
+    }
+}
+
+/// What we can, as OPTIONS asks.
+pub(super) fn with_abilities(mut response: Response) -> Response {
+    response.headers.push(HeaderName::ALLOW, ALLOW);
+    response.headers.push(HeaderName::ACCEPT, ACCEPT);
+    response.headers.push(HeaderName::ALLOW_EVENTS, "message-summary");
+    response.headers.push(HeaderName::SUPPORTED, "");
+    response
+}
+
+fn is_ours(method: &Method) -> bool {
+    matches!(
+        method,
+        Method::Invite
+            | Method::Ack
+            | Method::Bye
+            | Method::Cancel
+            | Method::Options
+            | Method::Update
+            | Method::Info
+            | Method::Notify
+    )
+}
+
+/// Whether the body, if any, is of a kind the method takes and isn't encoded.
+fn body_fits(request: &Request) -> bool {
+    if request.body.is_empty() {
+        return true;
+    }
+    let encoded = request
+        .headers
+        .all(&HeaderName::CONTENT_ENCODING)
+        .any(|e| !e.eq_ignore_ascii_case("identity"));
+    match request.method {
+        Method::Invite | Method::Update => !encoded && request.headers.is_sdp(),
+        _ => true,
+    }
+}

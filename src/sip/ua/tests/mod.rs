@@ -1,0 +1,5 @@
+//! The user agent against models of its peers, in virtual time over a network that loses, doubles and reorders.
+
+mod calls;
+mod registration;
+mod world;

@@ -1,0 +1,405 @@
+//! A network of user agents and scripted peers. Time jumps from event to event; faults come from a seed.
+
+use crate::sip::account::Account;
+use crate::sip::message::{HeaderName, Message, Method, Request, Response, StatusCode};
+use crate::sip::ua::*;
+use crate::testing::epoch;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+/// A peer that isn't a user agent of ours: request or response in, messages out.
+pub type Script = Box<dyn FnMut(&Message) -> Vec<Message>>;
+
+/// What the network does to datagrams.
+#[derive(Clone, Copy, Debug)]
+pub struct Faults {
+    pub loss: f64,
+    pub duplication: f64,
+    /// Longest delay; every packet draws its own, so they overtake each other.
+    pub delay_ms: u64,
+}
+
+pub const CLEAN: Faults = Faults {
+    loss: 0.0,
+    duplication: 0.0,
+    delay_ms: 1,
+};
+
+pub struct World {
+    pub start: Instant,
+    pub now: Instant,
+    rng: StdRng,
+    pub faults: Faults,
+    pub uas: Vec<Node>,
+    scripts: BTreeMap<SocketAddr, Script>,
+    /// Names the resolver knows; others fail.
+    pub names: BTreeMap<String, Vec<SocketAddr>>,
+    /// Addresses where the transport reports a failure.
+    pub dead: Vec<(Transport, SocketAddr)>,
+    flying: Vec<Flying>,
+    /// Every message sent: when (ms), from, to, first line.
+    pub log: Vec<(u64, SocketAddr, SocketAddr, String)>,
+    /// The same in full.
+    pub wire: Vec<Vec<u8>>,
+}
+
+pub struct Node {
+    pub ua: UserAgent,
+    pub address: SocketAddr,
+    /// What its NAT shows instead.
+    pub public: Option<SocketAddr>,
+    pub events: Vec<UaEvent>,
+    /// Answers to events, drawn up by the test.
+    pub react: Box<dyn FnMut(&UaEvent) -> Vec<UaCommand>>,
+}
+
+struct Flying {
+    at: Instant,
+    order: u64,
+    transport: Transport,
+    from: SocketAddr,
+    to: SocketAddr,
+    bytes: Vec<u8>,
+}
+
+pub fn account(name: &str, user: &str, host: &str) -> Account {
+    Account {
+        name: AccountName(name.into()),
+        server_host: host.into(),
+        server_port: None,
+        transport: None,
+        username: user.into(),
+        auth_username: None,
+        domain: None,
+        display_name: None,
+        password: "secret".into(),
+        register: true,
+        expires_s: 300,
+    }
+}
+
+pub fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+/// A response of a model peer.
+pub fn respond(request: &Request, code: u16, tag: &str) -> Response {
+    Response::to_request(&request.headers, StatusCode::new(code).unwrap(), Some(tag))
+}
+
+/// The same with a Contact and SDP.
+pub fn accept(request: &Request, tag: &str, contact: &str, sdp: &str) -> Response {
+    let mut response = respond(request, 200, tag);
+    response.headers.push(HeaderName::CONTACT, format!("<{contact}>"));
+    if sdp.is_empty() {
+        response
+    } else {
+        response.with_body("application/sdp", sdp.into())
+    }
+}
+
+impl World {
+    pub fn new(seed: u64) -> Self {
+        let start = epoch();
+        Self {
+            start,
+            now: start,
+            rng: StdRng::seed_from_u64(seed),
+            faults: CLEAN,
+            uas: Vec::new(),
+            scripts: BTreeMap::new(),
+            names: BTreeMap::new(),
+            dead: Vec::new(),
+            flying: Vec::new(),
+            log: Vec::new(),
+            wire: Vec::new(),
+        }
+    }
+
+    /// Adds a user agent; gives its index.
+    pub fn add(&mut self, at: &str) -> usize {
+        let address = address(at);
+        let config = UaConfig {
+            user_agent: "tipring-test".into(),
+            udp_port: Some(address.port()),
+            tcp_port: Some(address.port()),
+        };
+        let ua = UserAgent::new(config, [u8::try_from(self.uas.len()).unwrap() + 1; 32]);
+        self.uas.push(Node {
+            ua,
+            address,
+            public: None,
+            events: Vec::new(),
+            react: Box::new(|_| Vec::new()),
+        });
+        self.uas.len() - 1
+    }
+
+    pub fn script(&mut self, at: &str, script: impl FnMut(&Message) -> Vec<Message> + 'static) {
+        self.scripts.insert(address(at), Box::new(script));
+    }
+
+    pub fn command(&mut self, node: usize, command: UaCommand) {
+        let now = self.now;
+        self.uas[node].ua.handle_input(now, UaInput::Command(command));
+        self.drain(node);
+    }
+
+    /// Sends a message from a script's address to a user agent.
+    pub fn inject(&mut self, from: &str, node: usize, message: impl Into<Message>) {
+        let to = self.uas[node].address;
+        self.fly(Transport::Udp, address(from), to, message.into().to_bytes());
+    }
+
+    pub fn inject_bytes(&mut self, from: &str, node: usize, bytes: &[u8]) {
+        let to = self.uas[node].address;
+        self.fly(Transport::Udp, address(from), to, bytes.to_vec());
+    }
+
+    /// Starts a call through an account; gives its number.
+    pub fn call(&mut self, node: usize, account: &str, number: &str) -> CallId {
+        let via = Via::Account(AccountName(account.into()));
+        self.call_via(node, via, number)
+    }
+
+    pub fn call_via(&mut self, node: usize, via: Via, number: &str) -> CallId {
+        let call = self.uas[node].ua.new_call();
+        self.command(
+            node,
+            UaCommand::Invite {
+                call,
+                via,
+                number: number.into(),
+                from_user: "4711".into(),
+                from_name: None,
+                offer: b"v=0 offer".to_vec(),
+            },
+        );
+        call
+    }
+
+    pub fn run_ms(&mut self, ms: u64) {
+        self.run_until(self.now + Duration::from_millis(ms));
+    }
+
+    pub fn run_s(&mut self, s: u64) {
+        self.run_ms(s * 1000);
+    }
+
+    /// Until nothing flies and no timer is due before `end`.
+    fn run_until(&mut self, end: Instant) {
+        for _ in 0..1_000_000 {
+            let packet = self.flying.iter().map(|f| (f.at, f.order)).min();
+            let timer = (0..self.uas.len())
+                .filter_map(|n| Some((self.uas[n].ua.poll_timeout()?, n)))
+                .min();
+            match (packet, timer) {
+                (Some((at, order)), timer) if at <= end && timer.is_none_or(|(due, _)| at <= due) => {
+                    self.now = self.now.max(at);
+                    let place = self.flying.iter().position(|f| f.order == order).unwrap();
+                    let flying = self.flying.remove(place);
+                    self.deliver(flying);
+                }
+                (_, Some((due, node))) if due <= end => {
+                    self.now = self.now.max(due);
+                    let now = self.now;
+                    self.uas[node].ua.handle_timeout(now);
+                    let still = self.uas[node].ua.poll_timeout();
+                    assert!(still.is_none_or(|at| at > now), "a deadline that was due stays");
+                    self.drain(node);
+                }
+                _ => {
+                    self.now = end;
+                    return;
+                }
+            }
+        }
+        panic!(
+            "no end of it: {:#?}",
+            &self.log[self.log.len().saturating_sub(20)..]
+        );
+    }
+
+    fn deliver(&mut self, flying: Flying) {
+        let Flying {
+            transport,
+            from,
+            to,
+            bytes,
+            ..
+        } = flying;
+        if let Some(node) = self
+            .uas
+            .iter()
+            .position(|n| n.address == to || n.public == Some(to))
+        {
+            let now = self.now;
+            let local = self.uas[node].address;
+            let input = match transport {
+                Transport::Udp => UaInput::Datagram {
+                    local,
+                    remote: from,
+                    bytes,
+                },
+                Transport::Tcp => UaInput::Stream {
+                    local,
+                    remote: from,
+                    bytes,
+                },
+            };
+            self.uas[node].ua.handle_input(now, input);
+            self.drain(node);
+        } else if let Some(script) = self.scripts.get_mut(&to)
+            && let Ok(message) = Message::parse(&bytes)
+        {
+            for reply in script(&message) {
+                self.fly(transport, to, from, reply.to_bytes());
+            }
+        }
+    }
+
+    fn drain(&mut self, node: usize) {
+        while let Some(output) = self.uas[node].ua.poll_output() {
+            match output {
+                UaOutput::Transmit {
+                    transport,
+                    remote,
+                    bytes,
+                } => {
+                    let from = self.uas[node].public.unwrap_or(self.uas[node].address);
+                    if self.dead.contains(&(transport, remote)) {
+                        let reason = "Connection refused".to_owned();
+                        let now = self.now;
+                        self.uas[node].ua.handle_input(
+                            now,
+                            UaInput::TransportFailed {
+                                transport,
+                                remote,
+                                reason,
+                            },
+                        );
+                    } else {
+                        self.fly(transport, from, remote, bytes);
+                    }
+                }
+                UaOutput::Resolve {
+                    query, host, port, ..
+                } => {
+                    let own = self.uas[node].address.ip();
+                    let literal = host.parse().ok().map(|ip| vec![SocketAddr::new(ip, port)]);
+                    let result = self
+                        .names
+                        .get(&host)
+                        .cloned()
+                        .or(literal)
+                        .ok_or_else(|| "no such host".to_owned());
+                    let routes = result.map(|found| {
+                        found
+                            .into_iter()
+                            .map(|remote| Route {
+                                remote,
+                                local_ip: own,
+                            })
+                            .collect()
+                    });
+                    let now = self.now;
+                    self.uas[node].ua.handle_input(
+                        now,
+                        UaInput::Resolved {
+                            query,
+                            result: routes,
+                        },
+                    );
+                }
+                UaOutput::Event(event) => {
+                    let commands = (self.uas[node].react)(&event);
+                    self.uas[node].events.push(event);
+                    for command in commands {
+                        self.command(node, command);
+                    }
+                }
+            }
+        }
+    }
+
+    fn fly(&mut self, transport: Transport, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
+        let first = String::from_utf8_lossy(bytes.split(|b| *b == b'\r').next().unwrap()).into_owned();
+        let ms = u64::try_from((self.now - self.start).as_millis()).unwrap();
+        self.log.push((ms, from, to, first));
+        self.wire.push(bytes.clone());
+        let copies = match transport {
+            Transport::Tcp => 1,
+            Transport::Udp if self.rng.random_bool(self.faults.loss) => 0,
+            Transport::Udp if self.rng.random_bool(self.faults.duplication) => 2,
+            Transport::Udp => 1,
+        };
+        for _ in 0..copies {
+            let delay = match transport {
+                Transport::Udp => self.rng.random_range(1..=self.faults.delay_ms),
+                Transport::Tcp => 1,
+            };
+            let order = self.flying.iter().map(|f| f.order).max().unwrap_or(0) + 1;
+            let at = self.now + Duration::from_millis(delay);
+            self.flying.push(Flying {
+                at,
+                order,
+                transport,
+                from,
+                to,
+                bytes: bytes.clone(),
+            });
+        }
+    }
+
+    /// First lines sent to an address, in order.
+    pub fn sent_to(&self, to: &str) -> Vec<String> {
+        self.log
+            .iter()
+            .filter(|l| l.2 == address(to))
+            .map(|l| l.3.clone())
+            .collect()
+    }
+
+    /// Requests of a method sent by a node, in full.
+    pub fn requests(&self, method: Method) -> Vec<Request> {
+        let parsed = self.wire.iter().filter_map(|bytes| match Message::parse(bytes) {
+            Ok(Message::Request(request)) if request.method == method => Some(request),
+            _ => None,
+        });
+        parsed.collect()
+    }
+
+    /// Responses of a status, in full.
+    pub fn responses(&self, code: u16) -> Vec<Response> {
+        let parsed = self.wire.iter().filter_map(|bytes| match Message::parse(bytes) {
+            Ok(Message::Response(response)) if response.status.code() == code => Some(response),
+            _ => None,
+        });
+        parsed.collect()
+    }
+
+    /// Forgets what has been sent so far.
+    pub fn clear(&mut self) {
+        self.log.clear();
+        self.wire.clear();
+    }
+
+    pub fn states(&self, node: usize) -> Vec<RegistrationState> {
+        let states = self.uas[node].events.iter().filter_map(|event| match event {
+            UaEvent::Registration { state, .. } => Some(*state),
+            _ => None,
+        });
+        states.collect()
+    }
+
+    /// Nothing may be left once every timer has run out.
+    pub fn assert_clean(&mut self) {
+        self.run_s(40);
+        for node in &self.uas {
+            assert!(node.ua.is_idle(), "{:?} {:?}", node.ua.load(), node.events);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Bytes in and out: messages parsed and handed to whom they concern, streams framed.
+
+use super::hop::SIP_PORT;
+use super::{Transport, UaOutput, UserAgent};
+use crate::sip::framing::{Frame, PONG};
+use crate::sip::message::{HeaderName, Message, Method, ParseError, Request, Response, Via};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+/// Connections followed at once; more than that is nobody we know.
+const STREAM_LIMIT: usize = 64;
+
+/// A request as it arrived.
+#[derive(Clone, Debug)]
+pub(super) struct Arrived {
+    pub request: Request,
+    pub back: Return,
+    /// Our address as the sender reaches it.
+    pub local: SocketAddr,
+    /// Where it came from.
+    pub remote: SocketAddr,
+}
+
+/// Where responses go (RFC 3261 18.2.2, RFC 3581 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Return {
+    pub transport: Transport,
+    pub remote: SocketAddr,
+}
+
+impl UserAgent {
+    pub(super) fn handle_datagram(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        remote: SocketAddr,
+        bytes: &[u8],
+    ) {
+        self.handle_message(now, Transport::Udp, local, remote, Message::parse(bytes));
+    }
+
+    /// Bytes of a connection.
+    pub(super) fn handle_stream(
+        &mut self,
+        now: Instant,
+        local: SocketAddr,
+        remote: SocketAddr,
+        bytes: &[u8],
+    ) {
+        if !self.streams.contains_key(&remote) && self.streams.len() >= STREAM_LIMIT {
+            return;
+        }
+        let mut framer = self.streams.remove(&remote).unwrap_or_default();
+        framer.push(bytes);
+        while let Some(frame) = framer.poll() {
+            match frame {
+                Frame::Message(message) => {
+                    self.handle_message(now, Transport::Tcp, local, remote, Ok(message))
+                }
+                // Where the next message starts is unknown; whatever else comes on this connection is lost, and
+                // the daemon closes it when the peer does.
+                Frame::Rejected(error) | Frame::Broken(error) => {
+                    self.handle_message(now, Transport::Tcp, local, remote, Err(error));
+                }
+                Frame::Ping => self.transmit(Transport::Tcp, remote, PONG.to_vec()),
+                Frame::Pong => {}
+            }
+        }
+        self.streams.insert(remote, framer);
+    }
+
+    pub(super) fn transmit(&mut self, transport: Transport, remote: SocketAddr, bytes: Vec<u8>) {
+        self.outputs.push_back(UaOutput::Transmit {
+            transport,
+            remote,
+            bytes,
+        });
+    }
+
+    fn handle_message(
+        &mut self,
+        now: Instant,
+        transport: Transport,
+        local: SocketAddr,
+        remote: SocketAddr,
+        parsed: Result<Message, ParseError>,
+    ) {
+        match parsed {
+            Ok(Message::Response(response)) => self.handle_response(now, response),
+            Ok(Message::Request(mut request)) => {
+                let Ok(mut via) = request.headers.via_top() else {
+                    return;
+                };
+                let back = note_source(&mut via, transport, remote);
+                request
+                    .headers
+                    .replace_first_element(&HeaderName::VIA, &via.to_string());
+                self.handle_request(
+                    now,
+                    Arrived {
+                        request,
+                        back,
+                        local,
+                        remote,
+                    },
+                );
+            }
+            Err(ParseError::KeepAlive | ParseError::Garbage(_)) => {}
+            Err(ParseError::BadRequest(mut bad)) => {
+                let Ok(mut via) = bad.headers.via_top() else {
+                    return;
+                };
+                if bad.method == Method::Ack {
+                    return;
+                }
+                let back = note_source(&mut via, transport, remote);
+                bad.headers
+                    .replace_first_element(&HeaderName::VIA, &via.to_string());
+                let tag = self.stateless_tag(&bad.headers);
+                let mut response = Response::to_request(&bad.headers, bad.status, Some(&tag));
+                if bad.status.code() == 400 {
+                    response.reason = bad.fault.to_string();
+                }
+                self.transmit_response(back, response);
+            }
+        }
+    }
+
+    /// Sends a response outside of any transaction.
+    pub(super) fn transmit_response(&mut self, back: Return, response: Response) -> Vec<u8> {
+        let response = self.with_server(response);
+        let bytes = response.to_bytes();
+        self.transmit(back.transport, back.remote, bytes.clone());
+        bytes
+    }
+
+    fn with_server(&self, mut response: Response) -> Response {
+        if !self.config.user_agent.is_empty() {
+            response
+                .headers
+                .set(HeaderName::SERVER, self.config.user_agent.as_str());
+        }
+        response
+    }
+}
+
+/// Adds what the Via doesn't know of its sender: `received` and `rport`.
+fn note_source(via: &mut Via, transport: Transport, remote: SocketAddr) -> Return {
+    let by_rport = via.wants_rport();
+    if by_rport || via.host.ip() != Some(remote.ip().to_canonical()) {
+        via.params
+            .set("received", &remote.ip().to_canonical().to_string());
+    }
+    if by_rport {
+        via.params.set("rport", &remote.port().to_string());
+    }
+    let remote = match transport {
+        // Without rport, to the port the Via names (RFC 3261 18.2.2), at the address it really came from.
+        Transport::Udp if !by_rport => SocketAddr::new(remote.ip(), via.port.unwrap_or(SIP_PORT)),
+        Transport::Udp | Transport::Tcp => remote,
+    };
+    Return { transport, remote }
+}
