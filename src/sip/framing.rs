@@ -162,3 +162,142 @@ enum LineBreaks {
     Unfinished,
     None,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const OPTIONS: &str = "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n\
+        To: <sip:a@b>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n";
+
+    fn message(body: &str) -> Vec<u8> {
+        format!("{OPTIONS}l: {}\r\n\r\n{body}", body.len()).into_bytes()
+    }
+
+    fn frames(chunks: &[&[u8]]) -> Vec<Frame> {
+        let mut framer = StreamFramer::new();
+        let mut frames = Vec::new();
+        for chunk in chunks {
+            framer.push(chunk);
+            frames.extend(std::iter::from_fn(|| framer.poll()));
+        }
+        frames
+    }
+
+    fn bodies(frames: &[Frame]) -> Vec<&[u8]> {
+        let body = |frame| match frame {
+            &Frame::Message(Message::Request(ref request)) => request.body.as_slice(),
+            other => panic!("{other:?}"),
+        };
+        frames.iter().map(body).collect()
+    }
+
+    #[test]
+    fn messages_follow_each_other_in_one_piece_or_in_bytes() {
+        let stream = [message("one"), message(""), message("three\r\n\r\n")].concat();
+        let whole = frames(&[&stream]);
+        assert_eq!(bodies(&whole), [&b"one"[..], b"", b"three\r\n\r\n"]);
+        let bytes: Vec<_> = stream.chunks(1).collect();
+        assert_eq!(frames(&bytes), whole);
+    }
+
+    #[test]
+    fn keep_alives() {
+        assert_eq!(frames(&[PING]), [Frame::Ping]);
+        assert_eq!(frames(&[b"\r\n"]), [Frame::Pong]);
+        assert_eq!(
+            frames(&[b"\r\n", b"\r\n"]),
+            [Frame::Pong, Frame::Ping],
+            "the halves of a ping"
+        );
+        assert_eq!(frames(&[b"\r\n\r", b"\n\r\n\r\n"]), [Frame::Ping, Frame::Ping]);
+        assert_eq!(frames(&[b"\n\r\r\n\r\n"]), [Frame::Ping]);
+        let around = [b"\r\n\r\n".as_slice(), &message("x"), b"\r\n\r\n"].concat();
+        let around = frames(&[&around]);
+        assert_eq!((&around[0], &around[2]), (&Frame::Ping, &Frame::Ping));
+    }
+
+    #[test]
+    fn a_wrong_message_of_known_length_harms_no_other() {
+        let wrong = String::from_utf8(message("abc"))
+            .unwrap()
+            .replace("CSeq: 1 OPTIONS", "CSeq: 1 INVITE");
+        let stream = [wrong.into_bytes(), message("next")].concat();
+        let frames = frames(&[&stream]);
+        assert!(
+            matches!(&frames[0], Frame::Rejected(ParseError::BadRequest(bad)) if bad.fault == Fault::CSeqMethod)
+        );
+        assert_eq!(bodies(&frames[1..]), [b"next"]);
+    }
+
+    #[test]
+    fn without_a_length_the_connection_is_lost() {
+        let missing = format!("{OPTIONS}\r\n");
+        let negative = format!("{OPTIONS}Content-Length: -1\r\n\r\n");
+        let two = format!("{OPTIONS}Content-Length: 1\r\nContent-Length: 2\r\n\r\n");
+        for text in [missing, negative, two] {
+            let mut framer = StreamFramer::new();
+            framer.push(text.as_bytes());
+            assert!(
+                matches!(framer.poll(), Some(Frame::Broken(ParseError::BadRequest(bad))) if bad.status.code() == 400)
+            );
+            framer.push(&message(""));
+            assert_eq!(framer.poll(), None);
+        }
+        let other = frames(&[b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"]);
+        assert!(matches!(other[..], [Frame::Broken(ParseError::Garbage(_))]));
+    }
+
+    #[test]
+    fn what_never_ends_is_cut_off() {
+        let huge = format!("{OPTIONS}Content-Length: 99999999999\r\n\r\n");
+        assert!(matches!(
+            &frames(&[huge.as_bytes()])[..],
+            [Frame::Broken(ParseError::BadRequest(_))]
+        ));
+        let mut framer = StreamFramer::new();
+        for _ in 0..100 {
+            framer.push(&[b'x'; 1000]);
+            if let Some(frame) = framer.poll() {
+                assert_eq!(frame, Frame::Broken(ParseError::Garbage(Fault::StartLine)));
+                return;
+            }
+        }
+        panic!("never cut off");
+    }
+
+    #[test]
+    fn a_flood_of_stray_line_breaks_is_no_deep_recursion() {
+        assert_eq!(frames(&[&[b'\n'; 200_000]]), []);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// However the network cuts the stream, the same messages come out.
+        #[test]
+        fn cuts_do_not_matter(bodies_sent in prop::collection::vec("[a-z\r\n]{0,20}", 1..5), cuts in prop::collection::vec(1usize..60, 1..40)) {
+            let stream: Vec<u8> = bodies_sent.iter().flat_map(|body| message(body)).collect();
+            let mut chunks = Vec::new();
+            let mut rest = stream.as_slice();
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() {
+                    break;
+                }
+                let (chunk, after) = rest.split_at((*cut).min(rest.len()));
+                chunks.push(chunk);
+                rest = after;
+            }
+            let out = frames(&chunks);
+            let wanted: Vec<_> = bodies_sent.iter().map(String::as_bytes).collect();
+            prop_assert_eq!(bodies(&out), wanted);
+        }
+
+        #[test]
+        fn any_bytes_are_survived(chunks in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..50), 0..20)) {
+            let chunks: Vec<_> = chunks.iter().map(Vec::as_slice).collect();
+            let _ = frames(&chunks);
+        }
+    }
+}

@@ -198,3 +198,8 @@ fn write(start_line: String, headers: &Headers, body: &[u8]) -> Vec<u8> {
     bytes.extend_from_slice(body);
     bytes
 }
+
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+pub(crate) mod torture;
