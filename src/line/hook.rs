@@ -263,8 +263,9 @@ impl HookClassifier {
                         self.announced = true;
                         events.push_back(LineEvent::PulseDialingStarted);
                     } else {
-                        // Pulses of an unfinished digit go with it.
+                        // Pulses of an unfinished digit go with it; who lifts next begins by dialling.
                         self.state = State::OnHook;
+                        self.expectation = Expectation::Digits;
                         events.push_back(LineEvent::OnHook { at: since });
                     }
                 }

@@ -49,7 +49,7 @@ pub enum LineCommand {
     Ring(RingRequest),
     /// Stop ringing (and caller ID) at once.
     StopRinging,
-    /// What breaks of the loop mean from now on.
+    /// What breaks of the loop mean from now on; digits again after every hang-up.
     Expect(Expectation),
     /// Reverse the battery (answer supervision) or return it to normal.
     Polarity {

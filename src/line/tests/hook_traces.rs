@@ -198,6 +198,28 @@ fn a_hang_up_is_reported_when_it_is_due() {
 }
 
 #[test]
+fn digits_are_awaited_again_after_a_hang_up() {
+    let mut rig = Rig::new("gb");
+    rig.edge(true, 0);
+    rig.expect(Conversation);
+    rig.edge(false, 1000);
+    rig.edge(true, 5000);
+    rig.edge(false, 6000);
+    rig.edge(true, 6065);
+    rig.run_for(1000);
+    assert_eq!(
+        rig.events(),
+        [
+            "off-hook 0",
+            "on-hook 1000",
+            "off-hook 5000",
+            "pulsing",
+            "digit 1"
+        ]
+    );
+}
+
+#[test]
 fn a_break_ends_in_time_though_its_edge_has_yet_to_settle() {
     // The loop closes 5 ms before the hang-up is due and settles 7 ms after: no hang-up.
     let mut rig = Rig::new("us");
@@ -210,4 +232,59 @@ fn a_break_ends_in_time_though_its_edge_has_yet_to_settle() {
         rig.events()[1..],
         ["rejected: a break too long for a recall, too short for a hang-up"]
     );
+}
+
+/// A break of `break_ms` by a telephone of `country`; the events after the seizure.
+fn after_break(country: &str, expectation: Expectation, break_ms: u32) -> Vec<String> {
+    let mut rig = Rig::new(country);
+    rig.expect(expectation);
+    rig.contact_us(true, 0, 3000);
+    rig.contact_us(false, 1_000_000, 3000);
+    rig.contact_us(true, 1_000_000 + u64::from(break_ms) * 1000, 3000);
+    rig.run_for(1000);
+    rig.events().split_off(1)
+}
+
+#[test]
+fn every_country_tells_recalls_digits_and_hang_ups_apart() {
+    for country in crate::zone::codes() {
+        let hook = crate::zone::zone(country).unwrap().hook;
+        for recall_ms in [
+            hook.flash_min_ms,
+            hook.flash_min_ms.midpoint(hook.flash_max_ms),
+            hook.flash_max_ms,
+        ] {
+            let heard = after_break(country, Conversation, recall_ms);
+            assert_eq!(heard, [format!("flash {recall_ms}")], "{country}");
+        }
+        for pulse_ms in [hook.pulse_break_min_ms, hook.pulse_break_max_ms] {
+            let heard = after_break(country, Digits, pulse_ms);
+            assert_eq!(heard.len(), 2, "{country}: {pulse_ms} ms");
+            assert!(
+                heard[1].starts_with("digit"),
+                "{country}: {pulse_ms} ms {heard:?}"
+            );
+        }
+        let beyond_pulses_ms = hook.flash_min_ms.max(hook.pulse_break_max_ms + 1);
+        let heard = after_break(country, Digits, beyond_pulses_ms);
+        assert_eq!(
+            heard,
+            ["pulsing".to_owned(), format!("flash {beyond_pulses_ms}")],
+            "{country}"
+        );
+        let heard = after_break(country, Conversation, hook.hang_up_ms);
+        assert_eq!(
+            heard,
+            ["on-hook 1000", &format!("off-hook {}", 1000 + hook.hang_up_ms)],
+            "{country}"
+        );
+        for expectation in [Digits, Conversation] {
+            let mut rig = Rig::new(country);
+            rig.expect(expectation);
+            rig.edge(true, 0);
+            rig.pulses_us(1_000_000, 10, 10.0, 65.0, 3000);
+            rig.run_for(1000);
+            assert_eq!(rig.events().len(), 3, "{country}, {expectation:?}");
+        }
+    }
 }

@@ -20,3 +20,22 @@ proptest! {
         line_operations(config, epoch(), &data);
     }
 }
+
+/// `cargo test --release --lib line::tests::properties -- --ignored --nocapture`
+#[test]
+#[ignore = "minutes: ten million lives, for the record"]
+fn ten_million_lives() {
+    use rand::{Rng, SeedableRng, rngs::StdRng};
+
+    let mut random = StdRng::seed_from_u64(1);
+    let countries = ["us", "gb", "de", "dk", "nz"].map(|country| Arc::new(zone(country).unwrap()));
+    let (start, mut operations) = (epoch(), 0);
+    for life in 0..10_000_000 {
+        let mut data = [0; 64];
+        random.fill_bytes(&mut data);
+        let config = LineConfig::for_zone(Arc::clone(&countries[life % countries.len()]));
+        line_operations(config, start, &data);
+        operations += data.len() / 2;
+    }
+    println!("10000000 lives of a line, {operations} operations: none stuck");
+}
