@@ -77,7 +77,8 @@ impl Gate {
     }
 
     /// Where the stream comes from, as compared: an IPv4-mapped address as its IPv4 address.
-    pub fn source(&self) -> Option<SocketAddr> {
+    #[cfg(test)]
+    fn source(&self) -> Option<SocketAddr> {
         self.current.map(|(source, _)| source.address)
     }
 

@@ -26,8 +26,12 @@ const FRAME_US: i64 = FRAME as i64 * SAMPLE_US;
 /// A block as quiet as this (mean magnitude, about -50 dBm0) can be left out or repeated unheard.
 const QUIET_MEAN: u32 = 50;
 
-/// How much may be wrong before a correction begins.
-const HYSTERESIS_US: i64 = 1_000;
+/// How much more than a whole block may be spare before it is given back.
+const SPARE_US: i64 = 1_000;
+
+/// How much may be lacking before it is made up. Made up it must be before packets are late, which the least
+/// [`JitterConfig::min_ms`] gives 1 ms for: at 200 ppm of drift it takes another 0.5 ms.
+const LACKING_US: i64 = 200;
 
 /// Depth of the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,7 +112,8 @@ pub struct JitterBuffer {
     present: Box<[u64]>,
     delay: DelayEstimator,
     stream: Option<Stream>,
-    lean: Lean,
+    /// Lag beyond what is needed, at the last turn.
+    spare_us: i64,
     waited_us: f64,
     waits: u32,
 }
@@ -122,7 +127,7 @@ impl JitterBuffer {
             present: vec![0; RING / 64].into_boxed_slice(),
             delay: DelayEstimator::new(config.initial_ms),
             stream: None,
-            lean: Lean::Even,
+            spare_us: 0,
             waited_us: 0.0,
             waits: 0,
         }
@@ -133,7 +138,7 @@ impl JitterBuffer {
         self.present.fill(0);
         self.delay.restart(self.config.initial_ms);
         self.stream = None;
-        self.lean = Lean::Even;
+        self.spare_us = 0;
     }
 
     /// Forgets the mean wait too.
@@ -168,7 +173,7 @@ impl JitterBuffer {
         let jumped = self.stream.as_ref().is_some_and(|stream| {
             let start = unwrap(stream.reference, timestamp);
             let ahead = start - stream.position;
-            newest && (ahead > AHEAD_MAX || ahead < -BEHIND_MAX)
+            newest && !(-BEHIND_MAX..=AHEAD_MAX).contains(&ahead)
         });
         if jumped {
             self.restart();
@@ -221,9 +226,8 @@ impl JitterBuffer {
         if fresh { inserted } else { Inserted::Duplicate }
     }
 
-    /// Takes the next block, once a turn or as often as the resampler needs. `surplus`: samples the resampler
-    /// holds beyond its need.
-    pub fn pull(&mut self, now_us: i64, surplus: usize, block: &mut [i16; FRAME]) -> Pulled {
+    /// Takes the next block, once a turn or as often as the resampler needs.
+    pub fn pull(&mut self, now_us: i64, block: &mut [i16; FRAME]) -> Pulled {
         let Some(mut stream) = self.stream else {
             return Pulled::Idle;
         };
@@ -251,7 +255,7 @@ impl JitterBuffer {
         }
 
         let mut spare_us = stream.lag_us - needed_us;
-        if spare_us >= FRAME_US + HYSTERESIS_US
+        if spare_us >= FRAME_US + SPARE_US
             && self.is_quiet(stream.position)
             && self.is_quiet(stream.position + FRAME as i64)
         {
@@ -262,7 +266,7 @@ impl JitterBuffer {
         }
 
         let present = self.take(stream.position, block);
-        let repeat = present && spare_us < -HYSTERESIS_US && is_quiet(block);
+        let repeat = present && spare_us < -LACKING_US && is_quiet(block);
         if repeat {
             // The same quiet block again next turn: the lag grows by one block.
             let start = stream.position;
@@ -275,14 +279,22 @@ impl JitterBuffer {
                 stream.intact_to = stream.position;
             }
         }
-        self.lean = lean(spare_us, surplus);
+        self.spare_us = spare_us;
         self.stream = Some(stream);
         if present { Pulled::Audio } else { Pulled::Missing }
     }
 
-    /// Which way to lean until the next turn.
-    pub fn lean(&self) -> Lean {
-        self.lean
+    /// Which way to lean until the next turn: a lag that falls short is made up slowly; one that is a whole block
+    /// too large is given back, and so are the `held` samples that have been taken and not been played.
+    pub fn lean(&self, held: usize) -> Lean {
+        let held_for_nothing = self.spare_us >= 0 && held as i64 * SAMPLE_US > SPARE_US;
+        if self.spare_us < -LACKING_US {
+            Lean::Slower
+        } else if self.spare_us >= FRAME_US + SPARE_US || held_for_nothing {
+            Lean::Faster
+        } else {
+            Lean::Even
+        }
     }
 
     fn needed_wait_us(&self) -> i64 {
@@ -332,20 +344,6 @@ impl JitterBuffer {
             sum += u32::from(self.samples[index].unsigned_abs());
         }
         sum <= QUIET_MEAN * FRAME as u32
-    }
-}
-
-/// A lag that falls short is made up slowly; one that is a whole block too large is given back, and so is what
-/// the resampler holds for nothing.
-fn lean(spare_us: i64, surplus: usize) -> Lean {
-    if spare_us < -HYSTERESIS_US {
-        Lean::Slower
-    } else if spare_us >= FRAME_US + HYSTERESIS_US
-        || (spare_us >= 0 && surplus as i64 * SAMPLE_US > HYSTERESIS_US)
-    {
-        Lean::Faster
-    } else {
-        Lean::Even
     }
 }
 

@@ -3,24 +3,28 @@
 //!
 //! All of it runs in the audio thread: nothing allocates, locks or logs after `new`.
 //!
-//! A packet's way in: [`rtp`] reads it, [`gate`] decides whose it is, [`reception`] counts it, [`jitter`] keeps it
-//! until [`playout`] plays it, or [`event_receiver`] makes a key of it. The way out: [`event_sender`] and
-//! [`sender`] fill the [`outbox`]. [`session`] holds what belongs to one session but no audio.
+//! A packet's way in: `rtp` reads it, `gate` decides whose it is, `reception` counts it, `jitter` keeps it until
+//! `playout` plays it, or `event_receiver` makes a key of it. The way out: `event_sender` and `sender` fill the
+//! `outbox`. `session` holds what belongs to one session but no audio.
 
-pub mod delay;
-pub mod event_receiver;
-pub mod event_sender;
-pub mod gate;
-pub mod jitter;
-pub mod outbox;
-pub mod playout;
+mod delay;
+mod event_receiver;
+mod event_sender;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
+mod gate;
+mod jitter;
+mod outbox;
+mod playout;
 pub mod quality;
-pub mod reception;
+mod reception;
 pub mod rtcp;
 pub mod rtp;
-pub mod sender;
-pub mod session;
-pub mod skew;
+mod sender;
+mod session;
+mod skew;
+#[cfg(test)]
+mod tests;
 mod voice_path;
 
 pub use jitter::JitterConfig;
@@ -92,6 +96,10 @@ pub struct SessionParams {
 
 /// What the audio thread is told to do on one line. `Copy`: it crosses a ring without allocation.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box would be freed in the audio thread; a kilobyte in a ring of some dozens is cheap"
+)]
 pub enum VoiceCommand {
     /// Play a tone to the telephone from its start.
     PlayTone(TonePlan),

@@ -34,6 +34,7 @@ pub struct Playout {
     peer_clock: DriftTracker,
     line_clock: DriftTracker,
     turns: i64,
+    lean: Lean,
     /// Blocks missing in a row.
     gap: u32,
     concealed_ms: u32,
@@ -50,6 +51,7 @@ impl Playout {
             peer_clock: DriftTracker::default(),
             line_clock: DriftTracker::default(),
             turns: 0,
+            lean: Lean::Even,
             gap: 0,
             concealed_ms: 0,
             noise: None,
@@ -60,6 +62,7 @@ impl Playout {
     pub fn restart(&mut self) {
         self.buffer.restart();
         self.peer_clock = DriftTracker::default();
+        self.lean = Lean::Even;
         self.noise = None;
     }
 
@@ -96,7 +99,7 @@ impl Playout {
         let rate = self.rate();
         while self.resampler.is_short(rate) {
             let mut block = [0; FRAME];
-            match self.buffer.pull(now_us, self.resampler.surplus(), &mut block) {
+            match self.buffer.pull(now_us, &mut block) {
                 Pulled::Idle => {
                     frame.fill(0);
                     self.resampler.restart();
@@ -109,12 +112,14 @@ impl Playout {
                 Pulled::Missing => self.fill_gap(unheard, &mut block),
             }
             self.resampler.push(&block);
-            let surplus = self.resampler.surplus();
-            if self.buffer.lean() == Lean::Faster && surplus > 0 && is_quiet(&block) {
-                self.resampler.skip(surplus.min(FRAME));
-            }
         }
         self.resampler.read(rate, frame);
+        let held = self.resampler.held();
+        self.lean = self.buffer.lean(held);
+        if self.lean == Lean::Faster && is_quiet(frame) {
+            self.resampler.skip(held);
+            self.lean = self.buffer.lean(0);
+        }
     }
 
     /// Concealed audio.
@@ -129,7 +134,7 @@ impl Playout {
 
     /// Delay of the buffer at present beyond a packet that met no queue.
     pub fn depth_ms(&self) -> Option<f32> {
-        let held_us = self.resampler.surplus() as i64 * SAMPLE_US;
+        let held_us = self.resampler.held() as i64 * SAMPLE_US;
         self.buffer
             .depth_us()
             .map(|depth_us| (depth_us + held_us) as f32 / 1000.0)
@@ -144,7 +149,7 @@ impl Playout {
     fn rate(&self) -> f64 {
         let drift = self.drift();
         let steady = if drift.abs() < DRIFT_MIN { 1.0 } else { 1.0 - drift };
-        match self.buffer.lean() {
+        match self.lean {
             Lean::Even => steady,
             Lean::Faster => steady + LEAN,
             Lean::Slower => steady - LEAN,

@@ -1,9 +1,9 @@
 //! RTCP (RFC 3550 section 6): sender and receiver reports with CNAME, BYE, and what the peer's reports tell.
 //!
-//! Read with `rtcp-types`; written here, as its builders allocate. NTP time stamps are of a clock that starts with
+//! Reports are read with `rtcp-types`; what it allocates for (walking a compound packet, building one) is here. NTP time stamps are of a clock that starts with
 //! the voice path, as section 4 allows a sender without wall-clock time.
 
-use rtcp_types::{Compound, Packet, ReportBlock};
+use rtcp_types::{ReceiverReport, ReportBlock, RtcpPacketParser, SenderReport};
 
 use super::reception::IntervalLoss;
 
@@ -148,27 +148,37 @@ pub struct Heard {
 
 /// Reads a compound packet; `None` for anything else. `ours`: the SSRC whose report blocks count.
 pub fn parse(datagram: &[u8], ours: u32, now_us: i64) -> Option<Heard> {
-    let compound = Compound::parse(datagram).ok()?;
     let mut heard = Heard::default();
-    for packet in compound {
+    let mut rest = datagram;
+    while !rest.is_empty() {
+        // The crate's own iterator would allocate for every SDES it passes.
+        let &[first, kind, high, low] = rest.first_chunk()?;
+        let length = 4 * (usize::from(u16::from_be_bytes([high, low])) + 1);
+        if first >> 6 != 2 || length > rest.len() {
+            return None;
+        }
+        let (packet, after) = rest.split_at(length);
+        rest = after;
         // A packet inside that can't be read spoils only itself.
-        match packet {
-            Ok(Packet::Sr(report)) => {
-                heard.sender_report = Some((report.ntp_timestamp() >> 16) as u32);
-                report
-                    .report_blocks()
-                    .for_each(|block| heard.block(&block, ours, now_us));
+        match kind {
+            SENDER_REPORT => {
+                if let Ok(report) = SenderReport::parse(packet) {
+                    heard.sender_report = Some((report.ntp_timestamp() >> 16) as u32);
+                    let blocks = report.report_blocks();
+                    blocks.for_each(|block| heard.block(&block, ours, now_us));
+                }
             }
-            Ok(Packet::Rr(report)) => {
-                report
-                    .report_blocks()
-                    .for_each(|block| heard.block(&block, ours, now_us));
+            RECEIVER_REPORT => {
+                if let Ok(report) = ReceiverReport::parse(packet) {
+                    let blocks = report.report_blocks();
+                    blocks.for_each(|block| heard.block(&block, ours, now_us));
+                }
             }
-            Ok(Packet::Bye(_)) => heard.goodbye = true,
-            Ok(_) | Err(_) => {}
+            GOODBYE => heard.goodbye = true,
+            _ => {}
         }
     }
-    Some(heard)
+    (!datagram.is_empty()).then_some(heard)
 }
 
 impl Heard {
@@ -207,7 +217,7 @@ fn short_ntp(us: i64) -> u32 {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rtcp_types::Sdes;
+    use rtcp_types::{Compound, Packet, Sdes};
 
     use super::*;
 

@@ -82,6 +82,10 @@ const AHEAD: usize = TAPS / 2;
 /// Positions between two samples for which the filter is worked out; between them it is interpolated.
 const PHASES: usize = 64;
 
+/// How fast the last fraction of a sample is given back once the rate is one again, so that nothing needs to be
+/// interpolated any more.
+const SETTLING: f64 = 0.004;
+
 /// Samples held: history, what one frame needs, and two blocks more.
 const HELD: usize = TAPS + 4 * FRAME;
 
@@ -126,9 +130,9 @@ impl Resampler {
         last as usize + AHEAD >= self.length
     }
 
-    /// Samples held beyond what the next frame needs.
-    pub fn surplus(&self) -> usize {
-        self.length.saturating_sub(self.whole + AHEAD + FRAME)
+    /// Samples held beyond those read, when a frame has just been read.
+    pub fn held(&self) -> usize {
+        self.length.saturating_sub(self.whole + AHEAD)
     }
 
     /// Takes a block.
@@ -159,8 +163,15 @@ impl Resampler {
             self.whole += FRAME;
             return;
         }
+        #[expect(clippy::float_cmp, reason = "exactly one asks for the samples as they are")]
+        let settling = rate == 1.0;
         for sample in frame {
             *sample = self.interpolate();
+            if settling {
+                self.whole += 1;
+                self.fraction = (self.fraction - SETTLING).max(0.0);
+                continue;
+            }
             self.fraction += rate;
             let step = self.fraction as usize;
             self.whole += step;

@@ -294,6 +294,13 @@ impl VoicePath {
         })
     }
 
+    /// How long audio waits in the jitter buffer at present, beyond what the network takes at least; `None` while
+    /// nothing is played.
+    pub fn depth_ms(&self) -> Option<f32> {
+        self.session.as_ref()?;
+        self.playout.depth_ms()
+    }
+
     fn micros(&mut self, now: Instant) -> i64 {
         let origin = *self.origin.get_or_insert(now);
         // 64 bits of microseconds last for 292,000 years.

@@ -1,0 +1,120 @@
+//! How long audio is under way: the figure that baresip reaches with 44 to 49 ms.
+
+use super::world::{Micros, World, params, rtp_address};
+use crate::dsp::FRAME;
+use crate::media::rtp::{self, HEADER_BYTES, Header};
+use crate::media::{TransmitKind, VoiceCommand, VoiceConfig, VoicePath};
+use crate::testing::epoch;
+use std::time::Duration;
+
+const PACKETS: i64 = 1000;
+
+/// Sends 20 ms packets that arrive `phase_us` after the audio thread's turn, to a line whose telephone answers
+/// what it hears at once. The time from speaking a click to hearing it (20 ms of packet fill included), in ms.
+fn loop_delays(phase_us: Micros, jitter_us: Micros) -> Vec<f64> {
+    let mut path = VoicePath::new(&VoiceConfig::default(), 7);
+    path.handle_command(epoch(), VoiceCommand::OffHook(true));
+    path.handle_command(epoch(), VoiceCommand::Session(params(1)));
+    let mut spoken = Vec::new();
+    let mut heard = Vec::new();
+    for turn in 0..PACKETS * 2 {
+        let turn_us = turn * 10_000;
+        let now = epoch() + Duration::from_micros(turn_us as u64);
+        let mut frame = [0; FRAME];
+        path.playback(now, &mut frame);
+        path.capture(now, &frame);
+        while let Some(packet) = path.poll_transmit() {
+            if packet.kind != TransmitKind::Rtp {
+                continue;
+            }
+            let (_, payload) = rtp::parse(packet.bytes).unwrap();
+            let loud = payload.iter().position(|code| (code ^ 0x55) & 0x7F > 0x60);
+            if let Some(place) = loud {
+                heard.push(turn_us + place as i64 * 125);
+            }
+        }
+        if turn % 2 == 0 {
+            let number = turn / 2;
+            let late_us = number * 7919 % (jitter_us + 1);
+            let sent_us = turn_us + phase_us + late_us;
+            let mut payload = [0xD5; 160];
+            // A click every second, at a different place each time.
+            if number % 50 == 25 {
+                let place = (number * 13 % 150) as usize;
+                payload[place..place + 8].fill(0xAA);
+                spoken.push(turn_us + phase_us - 20_000 + place as i64 * 125);
+            }
+            let mut packet = [0; HEADER_BYTES + 160];
+            let (head, rest) = packet.split_first_chunk_mut().unwrap();
+            Header {
+                marker: number == 0,
+                payload_type: 8,
+                sequence: number as u16,
+                timestamp: number as u32 * 160,
+                ssrc: 99,
+            }
+            .write(head);
+            rest.copy_from_slice(&payload);
+            path.handle_rtp(
+                epoch() + Duration::from_micros(sent_us as u64),
+                rtp_address(1),
+                &packet,
+            );
+        }
+    }
+    assert!(
+        heard.len() + 1 >= spoken.len() && heard.len() > 15,
+        "{} of {}",
+        heard.len(),
+        spoken.len()
+    );
+    spoken
+        .iter()
+        .zip(&heard)
+        .map(|(spoken, heard)| (heard - spoken) as f64 / 1000.0)
+        .collect()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// `cargo test --lib media::tests::delay -- --nocapture` prints the table.
+#[test]
+fn the_loop_takes_at_most_40_ms_in_a_quiet_network() {
+    let mut all = Vec::new();
+    for phase_us in (200..10_000).step_by(500) {
+        // 0.3 ms: a loaded machine's loopback.
+        let delays = loop_delays(phase_us, 300);
+        println!(
+            "packets {:.1} ms after the turn: loop {:.1} ms",
+            phase_us as f64 / 1000.0,
+            median(delays.clone())
+        );
+        all.extend(delays);
+    }
+    let largest = all.iter().copied().fold(0.0, f64::max);
+    let median = median(all);
+    println!("loop RTP -> line -> RTP, 20 ms packets: median {median:.1} ms, largest {largest:.1} ms");
+    assert!(median <= 40.0, "{median}");
+    assert!(largest <= 55.0, "{largest}");
+}
+
+/// Speech is under way for no longer than what jitter asks for.
+#[test]
+fn depth_follows_jitter_up_and_down() {
+    let mut world = World::new(3, VoiceConfig::default(), 3_000, 0.0);
+    world.sides[0].telephone = super::world::talker();
+    world.run(20_000_000);
+    let quiet = world.sides[1].path.depth_ms().unwrap();
+    assert!(quiet < 13.0, "{quiet}");
+    world.sides[0].link.jitter_us = 60_000;
+    world.run(60_000_000);
+    let rough = world.sides[1].path.depth_ms().unwrap();
+    assert!((55.0..80.0).contains(&rough), "{rough}");
+    world.sides[0].link.jitter_us = 0;
+    world.run(120_000_000);
+    let quiet = world.sides[1].path.depth_ms().unwrap();
+    assert!(quiet < 13.0, "{quiet}");
+}

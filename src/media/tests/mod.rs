@@ -1,0 +1,7 @@
+//! Voice paths in virtual time over a network model.
+
+mod delay;
+mod keys;
+mod loss;
+mod strangers;
+mod world;
