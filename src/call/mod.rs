@@ -1,30 +1,44 @@
 //! One line's calls: what lifting the handset, digits, a hook flash, a busy answer or a second caller means.
 //!
-//! This is the only room that knows both what the line does ([`crate::line`]) and what SIP says
-//! ([`crate::sip`]).
+//! [`LineCalls`] is the only machine that knows both what the line does ([`crate::line`]) and what SIP says
+//! ([`crate::sip`]). It decides what the person hears ([`outcome`]), when the telephone rings, and when media
+//! starts; where a number leads is the gateway's knowledge, asked for with [`CallOutput::Place`].
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
+mod leg;
+mod machine;
+pub mod outcome;
 pub mod record;
+pub mod state;
 
+pub use leg::codec_name;
+pub use machine::LineCalls;
 pub use record::CallRecord;
 
-use crate::dial::DialPlan;
-use crate::media::{Codec, DtmfRelay};
+use crate::dial::{DialPlan, Hotline, Timers};
+use crate::line::{CallTime, LineCommand, LineEvent};
+use crate::media::{Codec, DtmfRelay, VoiceCommand, VoiceEvent};
+use crate::sip::ua::{CallId, EndCause, Incoming, UaCommand, Via};
+use crate::zone::Tone;
+use state::{CallDirection, CallState, LineState};
+
+/// One RTP session's sockets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
 
 /// What one line's calls are told of themselves.
 #[derive(Clone, Debug)]
 pub struct CallConfig {
     /// The digit map.
-    pub dial_plan: std::sync::Arc<DialPlan>,
+    pub dial_plan: Arc<DialPlan>,
     /// Numbers that always pass.
-    pub emergency_numbers: Vec<String>,
-    /// A number dialled by lifting the handset, after so many seconds without a digit.
+    pub emergency_numbers: Arc<[String]>,
+    /// A number dialled by lifting the handset.
     pub hotline: Option<Hotline>,
-    /// Dial tone lasts so long without a digit, in seconds.
-    pub first_digit_s: f32,
-    /// Wait between digits while the number cannot be complete, in seconds.
-    pub long_interdigit_s: f32,
-    /// Wait between digits while the number can be complete, in seconds.
-    pub short_interdigit_s: f32,
+    /// How long to wait for digits.
+    pub timers: Timers,
     /// Codecs in order of preference.
     pub codecs: Vec<Codec>,
     /// How keys pressed in a call are sent.
@@ -39,13 +53,176 @@ pub struct CallConfig {
     pub rtp_timeout_ends_call: bool,
     /// The loop opens for so long when the far end has hung up (calling-party control); 0: never.
     pub disconnect_open_ms: u32,
+    /// The called party's answer reverses the battery.
+    pub answer_reversal: bool,
 }
 
-/// Hotline (PLAR), or with a delay, warmline.
+/// What comes into a line's calls.
+#[derive(Clone, Debug)]
+pub enum CallInput {
+    /// The line reports.
+    Line(LineEvent),
+    /// The audio thread reports.
+    Voice(VoiceEvent),
+    /// The call asked for with [`CallOutput::Place`] may go this way.
+    Placed(Placement),
+    /// There is no way: not registered, server unknown.
+    NoRoute {
+        /// For the log and the event.
+        reason: String,
+        /// The SIP status it amounts to.
+        status: u16,
+    },
+    /// The session's sockets are open.
+    MediaOpened {
+        /// Which.
+        session: SessionId,
+        /// RTP port.
+        port: u16,
+    },
+    /// No sockets could be had.
+    MediaFailed {
+        /// Which.
+        session: SessionId,
+        /// Why.
+        reason: String,
+    },
+    /// Somebody calls.
+    Incoming {
+        /// The INVITE.
+        incoming: Box<Incoming>,
+        /// Local time, for the display.
+        time: Option<CallTime>,
+    },
+    /// What SIP says of one of our calls.
+    Sip {
+        /// Which call.
+        call: CallId,
+        /// What.
+        event: SipEvent,
+    },
+    /// The line's hardware failed or is back.
+    Fault(bool),
+    /// The configuration changed; calls in progress go on as they were agreed.
+    Configure(Box<CallConfig>),
+    /// End whatever is going on.
+    Shutdown,
+}
+
+/// Where an outgoing call goes.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// The new call.
+    pub call: CallId,
+    /// Through whom.
+    pub via: Via,
+    /// Our own address in that direction.
+    pub local_ip: IpAddr,
+    /// User part of From where no account gives one.
+    pub from_user: String,
+}
+
+/// What SIP says of a call: [`UaEvent`](crate::sip::ua::UaEvent) without the call's number.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the fields are those of UaEvent")]
+pub enum SipEvent {
+    Progress { status: u16, body: Option<Vec<u8>> },
+    Answered { body: Vec<u8> },
+    Failed { status: u16, reason: String },
+    Confirmed,
+    Ended { cause: EndCause },
+    Cancelled { answered_elsewhere: bool },
+    Reoffer { body: Vec<u8> },
+    Reanswered { body: Option<Vec<u8>> },
+    InfoKey { key: char },
+}
+
+/// What a line's calls want done, in order.
+#[derive(Clone, Debug)]
+pub enum CallOutput {
+    /// Something for the line.
+    Line(LineCommand),
+    /// Something for the audio thread.
+    Voice(Box<VoiceCommand>),
+    /// Something for the user agent.
+    Sip(UaCommand),
+    /// Say where this number leads: [`CallInput::Placed`] or [`CallInput::NoRoute`] follows.
+    Place {
+        /// The number, as the dial plan made it.
+        number: String,
+        /// It is one of the emergency numbers.
+        emergency: bool,
+    },
+    /// Open a session's sockets.
+    OpenMedia(SessionId),
+    /// Close them.
+    CloseMedia(SessionId),
+    /// Something worth telling.
+    Event(CallEvent),
+    /// A call is over.
+    Record(Box<FinishedCall>),
+}
+
+/// What is worth telling of a line's calls.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Hotline {
-    /// The number.
-    pub number: String,
-    /// Seconds of dial tone before it is dialled; 0: at once.
-    pub delay_s: f32,
+#[allow(
+    missing_docs,
+    reason = "the fields are those of the gateway's events, documented there"
+)]
+pub enum CallEvent {
+    State(LineState),
+    Tone(Option<Tone>),
+    Dialed {
+        digits: String,
+        number: String,
+        emergency: bool,
+    },
+    DialRejected {
+        digits: String,
+        reason: String,
+    },
+    Call {
+        id: String,
+        direction: CallDirection,
+        remote: String,
+        state: CallState,
+        status: Option<u16>,
+        reason: Option<String>,
+    },
+    RemoteDigit {
+        id: String,
+        digit: char,
+    },
+    Media {
+        id: String,
+        flowing: bool,
+    },
+}
+
+/// A finished call, its times still on the monotonic clock.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FinishedCall {
+    /// The record, but for its times.
+    pub record: CallRecord,
+    /// When it began.
+    pub started: std::time::Instant,
+    /// When it was answered.
+    pub answered: Option<std::time::Instant>,
+    /// When it ended.
+    pub ended: std::time::Instant,
+}
+
+/// A call in progress, for the status.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(
+    missing_docs,
+    reason = "the fields are those of the gateway's status, documented there"
+)]
+pub struct CallSnapshot {
+    pub id: String,
+    pub direction: CallDirection,
+    pub remote: String,
+    pub state: CallState,
+    pub codec: Option<Codec>,
+    pub answered: Option<std::time::Instant>,
 }

@@ -4,6 +4,8 @@
 
 use serde::Serialize;
 
+pub use crate::call::state::{CallDirection, CallState, LineState};
+
 /// One happening with its time.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Event {
@@ -104,52 +106,6 @@ pub enum Hook {
     On,
     /// Lifted: the loop is closed.
     Off,
-}
-
-/// What a line is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-#[allow(missing_docs, reason = "the names are the documentation")]
-pub enum LineState {
-    Idle,
-    Ringing,
-    DialTone,
-    Collecting,
-    Calling,
-    Talking,
-    Held,
-    BusyTone,
-    Howler,
-    Disabled,
-    Faulted,
-}
-
-/// Who called whom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CallDirection {
-    /// The telephone called.
-    Outgoing,
-    /// The telephone was called.
-    Incoming,
-}
-
-/// What a call is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum CallState {
-    /// INVITE sent, nothing heard yet.
-    Calling,
-    /// The far end rings, or ours does.
-    Ringing,
-    /// Early media is heard.
-    EarlyMedia,
-    /// Both talk.
-    Talking,
-    /// On hold.
-    Held,
-    /// Over.
-    Ended,
 }
 
 /// How an account stands.

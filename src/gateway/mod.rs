@@ -9,20 +9,23 @@ use std::time::Instant;
 
 pub mod config;
 pub mod event;
+mod machine;
+mod placement;
+mod port;
+mod routing;
 pub mod status;
+mod wall_clock;
 
 pub use config::{GatewayConfig, LineName, PortConfig};
 pub use event::{Event, EventKind};
+pub use machine::Gateway;
 pub use status::Status;
 
 use crate::call::CallRecord;
+pub use crate::call::SessionId;
 use crate::line::SlicAction;
 use crate::media::{VoiceCommand, VoiceEvent};
 use crate::sip::ua::{Route, Transport};
-
-/// One RTP session's sockets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionId(pub u64);
 
 /// What comes into the gateway.
 #[derive(Clone, Debug)]
@@ -168,47 +171,4 @@ pub enum Output {
     CallRecord(Box<CallRecord>),
     /// After [`Input::Shutdown`]: all is ended.
     Done,
-}
-
-/// The whole gateway.
-#[derive(Debug)]
-pub struct Gateway {
-    config: GatewayConfig,
-    started: Instant,
-}
-
-impl Gateway {
-    /// A gateway on this configuration. `seed` feeds every tag, branch and nonce.
-    pub fn new(config: GatewayConfig, seed: [u8; 32], now: Instant) -> Self {
-        let _ = seed;
-        Self { config, started: now }
-    }
-
-    /// Takes one input; drain [`poll_output`](Self::poll_output) afterwards.
-    pub fn handle_input(&mut self, _now: Instant, _input: Input) {}
-
-    /// To be called when [`poll_timeout`](Self::poll_timeout) is due.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
-
-    /// The next thing to do; `None` when all is done for now.
-    pub fn poll_output(&mut self) -> Option<Output> {
-        None
-    }
-
-    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        None
-    }
-
-    /// How everything stands.
-    pub fn status(&self, now: Instant) -> Status {
-        let _ = &self.config;
-        Status {
-            version: env!("CARGO_PKG_VERSION"),
-            uptime_s: (now - self.started).as_secs_f64(),
-            accounts: Vec::new(),
-            lines: Vec::new(),
-            calls: Vec::new(),
-        }
-    }
 }

@@ -36,7 +36,7 @@ use registration::Registration;
 use resolver::Resolver;
 use server::{ServerKey, ServerTransaction};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
 /// After `Shutdown` nothing is waited for longer: the process has 5 s in all to be gone.
@@ -182,6 +182,17 @@ impl UserAgent {
         .into_iter()
         .flatten()
         .min()
+    }
+
+    /// Our own address on the way to an account's server, as far as that way is known: registered, or called through
+    /// lately.
+    pub fn local_ip(&self, now: Instant, account: &AccountName) -> Option<IpAddr> {
+        let registration = self.registrations.get(account)?;
+        let registered = registration.hops().first().map(|hop| hop.local_ip);
+        registered.or_else(|| {
+            let routes = self.resolver.known(now, &registration.account().server_name())?;
+            routes.first().map(|route| route.local_ip)
+        })
     }
 
     /// How the accounts stand, in the order of their names.

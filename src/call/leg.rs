@@ -1,0 +1,203 @@
+//! One call of a line: its identity, its session description and what has been agreed, and its record.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use super::state::{CallDirection, CallState, Cause};
+use super::{CallConfig, CallRecord, FinishedCall, SessionId};
+use crate::media::{Codec, Direction, SessionParams, SessionStats};
+use crate::sip::sdp::{MediaCapabilities, Negotiated, SdpError, Session};
+use crate::sip::ua::CallId;
+
+/// One call.
+#[derive(Debug)]
+pub(super) struct Leg {
+    pub(super) id: String,
+    pub(super) direction: CallDirection,
+    pub(super) remote: String,
+    pub(super) remote_name: Option<String>,
+    pub(super) dialed: Option<String>,
+    pub(super) state: CallState,
+    pub(super) started: Instant,
+    pub(super) answered: Option<Instant>,
+    pub(super) sip_status: Option<u16>,
+    pub(super) call: Option<CallId>,
+    pub(super) media: Media,
+}
+
+/// The media side of a call.
+#[derive(Debug)]
+pub(super) struct Media {
+    pub(super) session: SessionId,
+    pub(super) port: Option<u16>,
+    pub(super) local_ip: Option<IpAddr>,
+    description: Session,
+    /// What was agreed last.
+    pub(super) agreed: Option<SessionParams>,
+    /// We hold the peer.
+    pub(super) holding: bool,
+    /// The audio thread runs a session for this call, whose figures will come at its end.
+    pub(super) started: bool,
+}
+
+impl Leg {
+    pub(super) fn new(
+        id: String,
+        direction: CallDirection,
+        remote: String,
+        session: SessionId,
+        sdp_id: u64,
+        now: Instant,
+    ) -> Self {
+        Self {
+            id,
+            direction,
+            remote,
+            remote_name: None,
+            dialed: None,
+            state: CallState::Calling,
+            started: now,
+            answered: None,
+            sip_status: None,
+            call: None,
+            media: Media {
+                session,
+                port: None,
+                local_ip: None,
+                description: Session::new(sdp_id),
+                agreed: None,
+                holding: false,
+                started: false,
+            },
+        }
+    }
+
+    /// The record of this call, ended now for this cause.
+    pub(super) fn finish(
+        &self,
+        line: &str,
+        cause: Cause,
+        stats: Option<&SessionStats>,
+        ended: Instant,
+    ) -> FinishedCall {
+        let figures = stats.copied().unwrap_or_default();
+        let talked = self.answered.map_or(0.0, |answered| {
+            ended.saturating_duration_since(answered).as_secs_f64()
+        });
+        let record = CallRecord {
+            id: self.id.clone(),
+            line: line.to_owned(),
+            direction: self.direction.name().to_owned(),
+            remote: self.remote.clone(),
+            remote_name: self.remote_name.clone(),
+            dialed: self.dialed.clone(),
+            started_ms: 0,
+            answered_ms: None,
+            ended_ms: 0,
+            duration_s: talked,
+            cause: cause.name().to_owned(),
+            sip_status: self.sip_status,
+            codec: self
+                .media
+                .agreed
+                .map(|params| codec_name(params.codec).to_owned()),
+            sent_packets: figures.sent_packets,
+            received_packets: figures.received_packets,
+            lost_packets: figures.lost_packets,
+            late_packets: figures.late_packets,
+            jitter_ms: figures.jitter_ms,
+            buffer_ms: figures.buffer_ms,
+            round_trip_ms: figures.round_trip_ms,
+            remote_loss_percent: figures.remote_loss_percent,
+            mos: stats
+                .filter(|stats| stats.received_packets > 0)
+                .map(SessionStats::mean_opinion_score),
+        };
+        FinishedCall {
+            record,
+            started: self.started,
+            answered: self.answered,
+            ended,
+        }
+    }
+}
+
+impl Media {
+    /// Everything an offer needs is known.
+    pub(super) fn is_ready(&self) -> bool {
+        self.port.is_some() && self.local_ip.is_some()
+    }
+
+    /// A fresh offer; its version counts up where it says anything new (RFC 3264 section 8).
+    pub(super) fn make_offer(&mut self, config: &CallConfig) -> Option<Vec<u8>> {
+        let capabilities = self.capabilities(config)?;
+        Some(self.description.offer(&capabilities, self.local_direction()))
+    }
+
+    /// Takes the answer to our offer.
+    pub(super) fn accept_answer(
+        &mut self,
+        config: &CallConfig,
+        answer: &[u8],
+    ) -> Result<SessionParams, SdpError> {
+        let capabilities = self.capabilities(config).ok_or(SdpError::NoAudio)?;
+        let negotiated = self.description.accept_answer(&capabilities, answer)?;
+        Ok(self.agree(config, &negotiated))
+    }
+
+    /// Answers an offer of the peer's.
+    pub(super) fn answer(
+        &mut self,
+        config: &CallConfig,
+        offer: &[u8],
+    ) -> Result<(Vec<u8>, SessionParams), SdpError> {
+        let capabilities = self.capabilities(config).ok_or(SdpError::NoAudio)?;
+        let direction = self.local_direction();
+        let (answer, negotiated) = self.description.answer(&capabilities, offer, direction)?;
+        Ok((answer, self.agree(config, &negotiated)))
+    }
+
+    fn local_direction(&self) -> Direction {
+        if self.holding {
+            Direction::SendOnly
+        } else {
+            Direction::SendReceive
+        }
+    }
+
+    fn capabilities(&self, config: &CallConfig) -> Option<MediaCapabilities> {
+        Some(MediaCapabilities {
+            codecs: config.codecs.clone(),
+            telephone_event: true,
+            packet_time_ms: config.packet_time_ms,
+            address: self.local_ip?,
+            rtp_port: self.port?,
+            // RTCP has a socket of its own here.
+            rtcp_mux: false,
+        })
+    }
+
+    fn agree(&mut self, config: &CallConfig, negotiated: &Negotiated) -> SessionParams {
+        let params = SessionParams {
+            remote_rtp: negotiated.remote_rtp,
+            remote_rtcp: negotiated.remote_rtcp,
+            codec: negotiated.codec,
+            payload_type: negotiated.payload_type,
+            telephone_event: negotiated.telephone_event,
+            packet_time_ms: negotiated.packet_time_ms,
+            direction: negotiated.direction,
+            dtmf_relay: config.dtmf,
+            rtp_timeout_ms: config.rtp_timeout_s.saturating_mul(1000),
+        };
+        self.agreed = Some(params);
+        params
+    }
+}
+
+/// A codec's encoding name (RFC 3551).
+pub fn codec_name(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Pcma => "PCMA",
+        Codec::Pcmu => "PCMU",
+    }
+}

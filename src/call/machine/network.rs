@@ -1,0 +1,372 @@
+//! What SIP and the media say of the line's call.
+
+use std::time::{Duration, Instant};
+
+use super::{LineCalls, Phase, Ringing};
+use crate::call::outcome::Outcome;
+use crate::call::state::{CallDirection, CallState, Cause};
+use crate::call::{CallEvent, CallOutput, SessionId, SipEvent};
+use crate::line::{CallTime, Caller, Expectation, LineCommand, Presentation, RingRequest};
+use crate::media::{Direction, SessionParams, VoiceEvent};
+use crate::sip::ua::{CallId, EndCause, Incoming, UaCommand};
+use crate::zone::Tone;
+
+impl LineCalls {
+    pub(super) fn media_opened(&mut self, now: Instant, session: SessionId, port: u16) {
+        match &mut self.phase {
+            Phase::Calling(outgoing) if outgoing.leg.media.session == session => {
+                outgoing.leg.media.port = Some(port);
+                self.invite_when_ready();
+            }
+            Phase::Ringing(ringing) if ringing.leg.media.session == session => {
+                ringing.leg.media.port = Some(port);
+                self.start_ringing(now);
+            }
+            // Its call ended while the sockets were being opened.
+            _ => self.push(CallOutput::CloseMedia(session)),
+        }
+    }
+
+    pub(super) fn media_failed(&mut self, now: Instant, session: SessionId, reason: &str) {
+        match &self.phase {
+            Phase::Calling(outgoing) if outgoing.leg.media.session == session => {
+                if let Some(call) = outgoing.leg.call {
+                    self.sip(UaCommand::HangUp { call });
+                }
+                self.fail_outgoing(now, 500, reason);
+            }
+            Phase::Ringing(ringing) if ringing.leg.media.session == session => {
+                let call = ringing.call;
+                self.sip(UaCommand::Reject { call, status: 500 });
+                self.stop_ringing(now, Cause::Failed, Some(500));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn incoming(&mut self, now: Instant, incoming: Incoming, time: Option<CallTime>) {
+        if !self.is_free() {
+            let status = if matches!(self.phase, Phase::Faulted) {
+                480
+            } else {
+                486
+            };
+            self.sip(UaCommand::Reject {
+                call: incoming.call,
+                status,
+            });
+            return;
+        }
+        let given = |field: Option<String>| {
+            if incoming.private {
+                Presentation::Private
+            } else {
+                field.map_or(Presentation::Unavailable, Presentation::Given)
+            }
+        };
+        let caller = Caller {
+            number: given(incoming.caller_user.clone()),
+            name: given(incoming.caller_name.clone()),
+            time,
+        };
+        let remote = incoming.caller_user.unwrap_or_else(|| "anonymous".to_owned());
+        let mut leg = self.new_leg(CallDirection::Incoming, remote, now);
+        leg.remote_name = incoming.caller_name;
+        leg.state = CallState::Ringing;
+        leg.call = Some(incoming.call);
+        leg.media.local_ip = Some(incoming.local.ip());
+        let session = leg.media.session;
+        self.phase = Phase::Ringing(Box::new(Ringing {
+            leg,
+            call: incoming.call,
+            offer: incoming.offer,
+            caller,
+            answer: None,
+            until: now + Duration::from_secs(u64::from(self.config.ring_timeout_s)),
+        }));
+        self.push(CallOutput::OpenMedia(session));
+    }
+
+    /// The sockets are open: if offer and line agree on media, the telephone rings.
+    pub(super) fn start_ringing(&mut self, now: Instant) {
+        let Phase::Ringing(ringing) = &mut self.phase else {
+            return;
+        };
+        let call = ringing.call;
+        let media = &mut ringing.leg.media;
+        let answer = if ringing.offer.is_empty() {
+            media.make_offer(&self.config).map(|offer| (offer, None))
+        } else {
+            media
+                .answer(&self.config, &ringing.offer)
+                .ok()
+                .map(|(body, params)| (body, Some(params)))
+        };
+        let Some(answer) = answer else {
+            self.sip(UaCommand::Reject { call, status: 488 });
+            self.stop_ringing(now, Cause::Failed, Some(488));
+            return;
+        };
+        ringing.answer = Some(answer);
+        let caller = ringing.caller.clone();
+        self.sip(UaCommand::Ring {
+            call,
+            status: 180,
+            body: None,
+        });
+        self.line(LineCommand::Ring(RingRequest {
+            cadence_ms: None,
+            caller: Some(caller),
+        }));
+        self.report_call(None, None);
+    }
+
+    pub(super) fn stop_ringing(&mut self, now: Instant, cause: Cause, status: Option<u16>) {
+        if let Phase::Ringing(ringing) = std::mem::replace(&mut self.phase, Phase::Idle) {
+            self.line(LineCommand::StopRinging);
+            let mut leg = ringing.leg;
+            leg.sip_status = status;
+            self.finish(now, leg, cause);
+        }
+    }
+
+    pub(super) fn handle_sip(&mut self, now: Instant, call: CallId, event: SipEvent) {
+        if !self.owns(call) {
+            return;
+        }
+        match event {
+            SipEvent::Progress { status, body } => self.progress(status, body),
+            SipEvent::Answered { body } => self.answered(now, call, &body),
+            SipEvent::Failed { status, reason } => self.fail_outgoing(now, status, &reason),
+            SipEvent::Confirmed => self.confirmed(now, call),
+            SipEvent::Ended { cause } => self.ended(now, &cause),
+            SipEvent::Cancelled { answered_elsewhere } => {
+                let cause = if answered_elsewhere {
+                    Cause::AnsweredElsewhere
+                } else {
+                    Cause::Cancelled
+                };
+                self.stop_ringing(now, cause, Some(487));
+            }
+            SipEvent::Reoffer { body } => self.reoffered(call, &body),
+            SipEvent::Reanswered { body } => self.reanswered(body),
+            SipEvent::InfoKey { key } => self.remote_key(key),
+        }
+    }
+
+    pub(super) fn progress(&mut self, status: u16, body: Option<Vec<u8>>) {
+        let Phase::Calling(outgoing) = &mut self.phase else {
+            return;
+        };
+        outgoing.leg.sip_status = Some(status);
+        let early = body
+            .filter(|_| outgoing.leg.media.agreed.is_none())
+            .and_then(|answer| outgoing.leg.media.accept_answer(&self.config, &answer).ok());
+        let has_media = outgoing.leg.media.agreed.is_some();
+        // RFC 3960: ringing is made here until media is heard; 183 with media is the network's own sound.
+        let ringback = matches!(status, 180..=182) && !outgoing.early_media_heard && !outgoing.ringback;
+        outgoing.leg.state = if has_media && status == 183 {
+            CallState::EarlyMedia
+        } else {
+            CallState::Ringing
+        };
+        if ringback {
+            outgoing.ringback = true;
+            self.play(Tone::Ringback);
+        }
+        if let Some(params) = early {
+            self.start_session(params);
+        }
+        self.report_call(Some(status), None);
+    }
+
+    pub(super) fn answered(&mut self, now: Instant, call: CallId, body: &[u8]) {
+        let Phase::Calling(outgoing) = &mut self.phase else {
+            return;
+        };
+        let media = &mut outgoing.leg.media;
+        let agreed = if body.is_empty() {
+            media.agreed.ok_or(())
+        } else {
+            media.accept_answer(&self.config, body).map_err(drop)
+        };
+        let Ok(params) = agreed else {
+            self.sip(UaCommand::HangUp { call });
+            self.fail_outgoing(now, 488, "the answer has no media we know");
+            return;
+        };
+        if let Phase::Calling(outgoing) = std::mem::replace(&mut self.phase, Phase::Idle) {
+            let mut leg = outgoing.leg;
+            leg.answered = Some(now);
+            leg.sip_status = Some(200);
+            leg.state = CallState::Talking;
+            self.phase = Phase::Talking(Box::new(leg));
+        }
+        self.silence();
+        self.line(LineCommand::Expect(Expectation::Conversation));
+        if self.config.answer_reversal {
+            self.line(LineCommand::Polarity { reversed: true });
+        }
+        self.start_session(params);
+        self.report_call(None, None);
+    }
+
+    /// Our 200 was acknowledged. After an INVITE without an offer the answer to ours came with it; without one there is
+    /// no call.
+    pub(super) fn confirmed(&mut self, now: Instant, call: CallId) {
+        if let Phase::Talking(leg) = &self.phase
+            && leg.media.agreed.is_none()
+        {
+            self.sip(UaCommand::HangUp { call });
+            self.ended(now, &EndCause::Timeout);
+        }
+    }
+
+    pub(super) fn fail_outgoing(&mut self, now: Instant, status: u16, reason: &str) {
+        if !matches!(self.phase, Phase::Calling(_)) {
+            return;
+        }
+        let outcome = Outcome::of(status);
+        if let Phase::Calling(outgoing) = &mut self.phase {
+            outgoing.leg.sip_status = Some(status);
+            outgoing.leg.state = CallState::Ended;
+        }
+        self.report_call(Some(status), Some(reason.to_owned()));
+        if let Phase::Calling(outgoing) = std::mem::replace(&mut self.phase, Phase::Idle) {
+            self.finish_quietly(now, outgoing.leg, outcome.cause);
+        }
+        self.start_tone(now, outcome.tone);
+    }
+
+    /// The far end is gone: the loop opens for a moment (answering machines wait for that), then busy tone.
+    pub(super) fn ended(&mut self, now: Instant, cause: &EndCause) {
+        let cause = match cause {
+            EndCause::Remote { .. } => Cause::RemoteHangup,
+            EndCause::Timeout => Cause::Failed,
+            EndCause::Local => Cause::LocalHangup,
+        };
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Talking(leg) | Phase::Held(leg) => {
+                self.finish(now, *leg, cause);
+                self.after_far_end(now);
+            }
+            Phase::Calling(outgoing) => {
+                self.finish(now, outgoing.leg, cause);
+                self.start_tone(now, Tone::Busy);
+            }
+            Phase::Ringing(ringing) => {
+                self.phase = Phase::Ringing(ringing);
+                self.stop_ringing(now, Cause::Cancelled, None);
+            }
+            other => self.phase = other,
+        }
+    }
+
+    pub(super) fn after_far_end(&mut self, now: Instant) {
+        self.line(LineCommand::Polarity { reversed: false });
+        if self.config.disconnect_open_ms > 0 {
+            self.line(LineCommand::OpenLoop {
+                duration_ms: self.config.disconnect_open_ms,
+            });
+        }
+        self.start_tone(now, Tone::Busy);
+    }
+
+    pub(super) fn reoffered(&mut self, call: CallId, offer: &[u8]) {
+        let (Phase::Talking(leg) | Phase::Held(leg)) = &mut self.phase else {
+            // An UPDATE before the answer: an early session is changed by its own answer only.
+            self.sip(UaCommand::RejectReoffer { call, status: 488 });
+            return;
+        };
+        if offer.is_empty() {
+            let command = match leg.media.make_offer(&self.config) {
+                Some(body) => UaCommand::AnswerReoffer { call, body },
+                None => UaCommand::RejectReoffer { call, status: 488 },
+            };
+            self.sip(command);
+            return;
+        }
+        match leg.media.answer(&self.config, offer) {
+            Ok((body, params)) => {
+                self.sip(UaCommand::AnswerReoffer { call, body });
+                self.start_session(params);
+                self.hold_state_from(params);
+            }
+            // RFC 6141: the session stays as it was.
+            Err(_) => self.sip(UaCommand::RejectReoffer { call, status: 488 }),
+        }
+    }
+
+    pub(super) fn reanswered(&mut self, body: Option<Vec<u8>>) {
+        let (Phase::Talking(leg) | Phase::Held(leg)) = &mut self.phase else {
+            return;
+        };
+        if let Some(params) = body.and_then(|answer| leg.media.accept_answer(&self.config, &answer).ok()) {
+            self.start_session(params);
+        }
+    }
+
+    /// The peer's own hold shows in the call's state; the line goes on as it was.
+    pub(super) fn hold_state_from(&mut self, params: SessionParams) {
+        let held = matches!(params.direction, Direction::ReceiveOnly | Direction::Inactive);
+        if let Phase::Talking(leg) = &mut self.phase {
+            let state = if held { CallState::Held } else { CallState::Talking };
+            if leg.state != state {
+                leg.state = state;
+                self.report_call(None, None);
+            }
+        }
+    }
+
+    pub(super) fn handle_voice(&mut self, now: Instant, event: VoiceEvent) {
+        match event {
+            VoiceEvent::FirstRtp => {
+                if let Phase::Calling(outgoing) = &mut self.phase {
+                    outgoing.early_media_heard = true;
+                    outgoing.leg.state = CallState::EarlyMedia;
+                    self.silence();
+                    self.report_call(None, None);
+                }
+            }
+            VoiceEvent::RtpTimeout => self.media_stopped(now),
+            VoiceEvent::RtpResumed => self.media_flowing(true),
+            VoiceEvent::RemoteKey(key) => self.remote_key(key.as_char()),
+            VoiceEvent::SessionEnded(stats) => {
+                if let Some((leg, cause, ended)) = self.ending.pop_front() {
+                    self.push(CallOutput::CloseMedia(leg.media.session));
+                    let record = leg.finish(&self.line, cause, Some(&stats), ended);
+                    self.push(CallOutput::Record(Box::new(record)));
+                }
+            }
+            // The line's own business.
+            VoiceEvent::Dtmf(_) | VoiceEvent::TransmissionDone => {}
+        }
+    }
+
+    pub(super) fn media_stopped(&mut self, now: Instant) {
+        self.media_flowing(false);
+        let Phase::Talking(leg) = &self.phase else { return };
+        if !self.config.rtp_timeout_ends_call || leg.state == CallState::Held {
+            return;
+        }
+        if let Some(call) = leg.call {
+            self.sip(UaCommand::HangUp { call });
+        }
+        if let Phase::Talking(leg) = std::mem::replace(&mut self.phase, Phase::Idle) {
+            self.finish(now, *leg, Cause::MediaTimeout);
+        }
+        self.after_far_end(now);
+    }
+
+    pub(super) fn media_flowing(&mut self, flowing: bool) {
+        if let Some(id) = self.leg().map(|leg| leg.id.clone()) {
+            self.event(CallEvent::Media { id, flowing });
+        }
+    }
+
+    pub(super) fn remote_key(&mut self, digit: char) {
+        if let Some(id) = self.leg().map(|leg| leg.id.clone()) {
+            self.event(CallEvent::RemoteDigit { id, digit });
+        }
+    }
+}

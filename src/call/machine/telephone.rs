@@ -1,0 +1,263 @@
+//! What the person at the telephone does: lifting, dialling, recall, hanging up.
+
+use std::time::Instant;
+
+use super::{LineCalls, Outgoing, Phase, Ringing};
+use crate::call::leg::Leg;
+use crate::call::state::{CallDirection, CallState, Cause};
+use crate::call::{CallEvent, CallOutput, SessionId};
+use crate::dial::{Collector, CollectorInput, CollectorOutput, Dialed};
+use crate::dsp::Key;
+use crate::line::{DigitSource, Expectation, LineCommand, LineEvent};
+use crate::media::{DtmfRelay, VoiceCommand};
+use crate::sip::ua::UaCommand;
+use crate::zone::Tone;
+use rand::Rng;
+
+/// A dial pulse train is relayed as a key of this length (RFC 4733 asks for at least 40).
+const RELAYED_PULSE_DIGIT_MS: u16 = 100;
+
+impl LineCalls {
+    pub(super) fn handle_line(&mut self, now: Instant, event: LineEvent) {
+        match event {
+            LineEvent::OffHook { .. } => self.lifted(now),
+            LineEvent::OnHook { .. } => self.hung_up(now),
+            LineEvent::Flash { .. } => self.flashed(now),
+            LineEvent::PulseDialingStarted => {
+                if let Phase::Dialing { collecting, .. } = &mut self.phase {
+                    *collecting = true;
+                    self.silence();
+                }
+            }
+            LineEvent::Digit { key, source } => self.digit(now, key.as_char(), source),
+            LineEvent::DigitEnd { key, duration_ms } => {
+                if self.config.dtmf == DtmfRelay::Info {
+                    self.info_key(key.as_char(), duration_ms);
+                }
+            }
+            LineEvent::RingBurst(_) | LineEvent::CallerIdSent | LineEvent::Rejected { .. } => {}
+        }
+    }
+
+    pub(super) fn lifted(&mut self, now: Instant) {
+        if self.off_hook {
+            return;
+        }
+        self.off_hook = true;
+        self.voice(VoiceCommand::OffHook(true));
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Ringing(ringing) => self.answer(now, *ringing),
+            Phase::Idle => self.start_dialing(now, Tone::Dial),
+            other => self.phase = other,
+        }
+    }
+
+    pub(super) fn answer(&mut self, now: Instant, ringing: Ringing) {
+        let Ringing {
+            mut leg,
+            call,
+            answer,
+            ..
+        } = ringing;
+        self.line(LineCommand::Expect(Expectation::Conversation));
+        let Some((body, session)) = answer else {
+            // Lifted before the sockets were open: rare, and there is nothing to answer with.
+            self.sip(UaCommand::Reject { call, status: 480 });
+            self.finish(now, leg, Cause::Failed);
+            self.start_tone(now, Tone::Congestion);
+            return;
+        };
+        self.sip(UaCommand::Answer { call, body });
+        leg.answered = Some(now);
+        leg.state = CallState::Talking;
+        leg.sip_status = Some(200);
+        self.phase = Phase::Talking(Box::new(leg));
+        if let Some(params) = session {
+            self.start_session(params);
+        }
+        self.report_call(None, None);
+    }
+
+    pub(super) fn hung_up(&mut self, now: Instant) {
+        if !self.off_hook {
+            return;
+        }
+        self.off_hook = false;
+        self.end_everything(now, Cause::LocalHangup);
+        self.voice(VoiceCommand::OffHook(false));
+        self.line(LineCommand::Polarity { reversed: false });
+    }
+
+    /// Recall: the far end is held, and taken back by the next one. Under a tone, a new dial tone.
+    pub(super) fn flashed(&mut self, now: Instant) {
+        match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Talking(leg) => self.hold(leg, true),
+            Phase::Held(leg) => self.hold(leg, false),
+            Phase::Tone { .. } | Phase::Howler { .. } | Phase::LockedOut | Phase::Dialing { .. } => {
+                self.start_dialing(now, Tone::Dial);
+            }
+            other => self.phase = other,
+        }
+    }
+
+    pub(super) fn hold(&mut self, mut leg: Box<Leg>, hold: bool) {
+        leg.media.holding = hold;
+        leg.state = if hold { CallState::Held } else { CallState::Talking };
+        let call = leg.call;
+        let offer = leg.media.make_offer(&self.config);
+        self.phase = if hold {
+            Phase::Held(leg)
+        } else {
+            Phase::Talking(leg)
+        };
+        if hold {
+            self.play(Tone::Hold);
+        } else {
+            self.silence();
+        }
+        if let (Some(call), Some(body)) = (call, offer) {
+            self.sip(UaCommand::Reoffer { call, body });
+        }
+        self.report_call(None, None);
+    }
+
+    pub(super) fn digit(&mut self, now: Instant, digit: char, source: DigitSource) {
+        match &mut self.phase {
+            Phase::Dialing {
+                collector,
+                collecting,
+            } => {
+                *collecting = true;
+                collector.handle_input(now, CollectorInput::Key(digit));
+                self.silence();
+                self.drain_collector(now);
+            }
+            Phase::Talking(leg) if matches!(source, DigitSource::Pulse { .. }) => {
+                // The far end cannot hear a dial: its digits always travel as keys.
+                let events = leg
+                    .media
+                    .agreed
+                    .is_some_and(|params| params.telephone_event.is_some());
+                match (Key::from_char(digit), self.config.dtmf, events) {
+                    (_, DtmfRelay::Info, _) => self.info_key(digit, u32::from(RELAYED_PULSE_DIGIT_MS)),
+                    (Some(key), _, true) => {
+                        self.voice(VoiceCommand::SendKey {
+                            key,
+                            duration_ms: RELAYED_PULSE_DIGIT_MS,
+                        });
+                    }
+                    _ => self.info_key(digit, u32::from(RELAYED_PULSE_DIGIT_MS)),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn info_key(&mut self, key: char, duration_ms: u32) {
+        if let Phase::Talking(leg) = &self.phase
+            && let Some(call) = leg.call
+        {
+            self.sip(UaCommand::InfoKey {
+                call,
+                key,
+                duration_ms,
+            });
+        }
+    }
+
+    pub(super) fn start_dialing(&mut self, now: Instant, tone: Tone) {
+        self.line(LineCommand::Expect(Expectation::Digits));
+        let collector = Collector::new(
+            now,
+            self.config.dial_plan.clone(),
+            self.config.emergency_numbers.clone(),
+            self.config.timers,
+            self.config.hotline.clone(),
+        );
+        self.phase = Phase::Dialing {
+            collector: Box::new(collector),
+            collecting: false,
+        };
+        self.drain_collector(now);
+        // A hotline without delay has dialled by now.
+        if matches!(self.phase, Phase::Dialing { .. }) {
+            self.play(tone);
+        }
+    }
+
+    pub(super) fn drain_collector(&mut self, now: Instant) {
+        while let Phase::Dialing { collector, .. } = &mut self.phase {
+            match collector.poll_output() {
+                None => return,
+                Some(CollectorOutput::SecondDialTone) => self.play(Tone::SecondDial),
+                Some(CollectorOutput::Dial(dialed)) => self.place(now, dialed),
+                Some(CollectorOutput::Rejected { keys, reason }) => {
+                    self.event(CallEvent::DialRejected {
+                        digits: keys,
+                        reason: reason.to_string(),
+                    });
+                    self.start_tone(now, Tone::Congestion);
+                }
+                Some(CollectorOutput::TimedOut) => self.start_tone(now, Tone::Congestion),
+            }
+        }
+    }
+
+    pub(super) fn place(&mut self, now: Instant, dialed: Dialed) {
+        let Dialed {
+            number,
+            keys,
+            emergency,
+        } = dialed;
+        self.silence();
+        self.event(CallEvent::Dialed {
+            digits: keys.clone(),
+            number: number.clone(),
+            emergency,
+        });
+        let mut leg = self.new_leg(CallDirection::Outgoing, number.clone(), now);
+        leg.dialed = Some(keys);
+        let session = leg.media.session;
+        self.phase = Phase::Calling(Box::new(Outgoing {
+            leg,
+            number: number.clone(),
+            placement: None,
+            ringback: false,
+            early_media_heard: false,
+        }));
+        self.report_call(None, None);
+        self.push(CallOutput::Place { number, emergency });
+        self.push(CallOutput::OpenMedia(session));
+    }
+
+    pub(super) fn new_leg(&mut self, direction: CallDirection, remote: String, now: Instant) -> Leg {
+        let id = format!("{:016x}", self.random.next_u64());
+        let session = SessionId(self.random.next_u64());
+        let sdp_id = self.random.next_u64();
+        Leg::new(id, direction, remote, session, sdp_id, now)
+    }
+
+    pub(super) fn invite_when_ready(&mut self) {
+        let Phase::Calling(outgoing) = &mut self.phase else {
+            return;
+        };
+        if !outgoing.leg.media.is_ready() {
+            return;
+        }
+        let Some(placement) = outgoing.placement.take() else {
+            return;
+        };
+        let Some(offer) = outgoing.leg.media.make_offer(&self.config) else {
+            return;
+        };
+        let number = outgoing.number.clone();
+        self.sip(UaCommand::Invite {
+            call: placement.call,
+            via: placement.via,
+            number,
+            from_user: placement.from_user,
+            from_name: None,
+            offer,
+        });
+    }
+}

@@ -1,0 +1,521 @@
+//! The gateway itself: turns inputs into outputs through the lines and the user agent.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::config::{GatewayConfig, LineName, PortConfig};
+use super::event::{AccountState, Event, EventKind, Hook};
+use super::placement::Lookups;
+use super::port::{Port, PortOutput};
+use super::status::{AccountStatus, CallStatus, LineStatus, Status};
+use super::wall_clock::WallClock;
+use super::{Input, Output, routing};
+use crate::call::{CallInput, FinishedCall, SipEvent, codec_name};
+use crate::sip::account::Account;
+use crate::sip::ua::{
+    AccountName, CallId, Incoming, RegistrationState, UaCommand, UaConfig, UaEvent, UaInput, UaOutput,
+    UserAgent,
+};
+
+/// The whole gateway.
+#[derive(Debug)]
+pub struct Gateway {
+    pub(super) config: GatewayConfig,
+    random: StdRng,
+    started: Instant,
+    clock: WallClock,
+    pub(super) ports: Vec<Port>,
+    pub(super) accounts: Vec<AccountEntry>,
+    pub(super) user_agent: UserAgent,
+    pub(super) lookups: Lookups,
+    pub(super) outputs: VecDeque<Output>,
+    closing: Closing,
+}
+
+/// How far a shutdown has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    No,
+    /// The user agent still has calls to end and registrations to remove.
+    Waiting,
+    /// It has not; the last calls' figures may still be on their way from the audio thread.
+    Quiet,
+    Done,
+}
+
+/// How one account stands.
+#[derive(Debug)]
+pub(super) struct AccountEntry {
+    pub(super) name: AccountName,
+    server: String,
+    pub(super) state: RegistrationState,
+    expires_at: Option<Instant>,
+    pub(super) last_error: Option<String>,
+}
+
+impl Gateway {
+    /// A gateway on this configuration. `seed` feeds every tag, branch and nonce.
+    pub fn new(config: GatewayConfig, seed: [u8; 32], now: Instant) -> Self {
+        let mut random = StdRng::from_seed(seed);
+        let user_agent = UserAgent::new(
+            UaConfig {
+                user_agent: config.user_agent.clone(),
+                udp_port: config.sip_udp.map(|bound| bound.port()),
+                tcp_port: config.sip_tcp.map(|bound| bound.port()),
+            },
+            draw_seed(&mut random),
+        );
+        let mut gateway = Self {
+            config: GatewayConfig {
+                accounts: Vec::new(),
+                lines: Vec::new(),
+                ..config.clone()
+            },
+            random,
+            started: now,
+            clock: WallClock::unknown(now),
+            ports: Vec::new(),
+            accounts: Vec::new(),
+            user_agent,
+            lookups: Lookups::default(),
+            outputs: VecDeque::new(),
+            closing: Closing::No,
+        };
+        gateway.configure(now, config);
+        gateway.drain(now);
+        gateway
+    }
+
+    /// Takes one input; drain [`poll_output`](Self::poll_output) afterwards.
+    pub fn handle_input(&mut self, now: Instant, input: Input) {
+        match input {
+            Input::Hook { line, closed, at } => self.with_port(&line, |port| port.hook(now, closed, at)),
+            Input::Voice { line, event } => self.with_port(&line, |port| port.voice(now, event)),
+            Input::LineFault { line, fault } => self.with_port(&line, |port| port.set_fault(now, fault)),
+            Input::Datagram { local, remote, bytes } => {
+                self.user_agent
+                    .handle_input(now, UaInput::Datagram { local, remote, bytes });
+            }
+            Input::Stream { local, remote, bytes } => {
+                self.user_agent
+                    .handle_input(now, UaInput::Stream { local, remote, bytes });
+            }
+            Input::TransportFailed {
+                transport,
+                remote,
+                reason,
+            } => {
+                self.user_agent.handle_input(
+                    now,
+                    UaInput::TransportFailed {
+                        transport,
+                        remote,
+                        reason,
+                    },
+                );
+            }
+            Input::Resolved { query, result } => self.resolved(now, query, result),
+            Input::MediaOpened { session, port } => {
+                self.media_result(now, session, CallInput::MediaOpened { session, port });
+            }
+            Input::MediaFailed { session, reason } => {
+                self.media_result(now, session, CallInput::MediaFailed { session, reason });
+            }
+            Input::WallClock {
+                unix_ms,
+                utc_offset_s,
+            } => {
+                self.clock = WallClock::new(now, unix_ms, utc_offset_s);
+            }
+            Input::Configure(config) => self.configure(now, *config),
+            Input::Shutdown => self.shut_down(now),
+        }
+        self.drain(now);
+    }
+
+    /// To be called when [`poll_timeout`](Self::poll_timeout) is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for port in &mut self.ports {
+            if port.poll_timeout().is_some_and(|due| due <= now) {
+                port.handle_timeout(now);
+            }
+        }
+        if self.user_agent.poll_timeout().is_some_and(|due| due <= now) {
+            self.user_agent.handle_timeout(now);
+        }
+        self.drain(now);
+    }
+
+    /// The next thing to do; `None` when all is done for now.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let ports = self.ports.iter().filter_map(Port::poll_timeout);
+        ports.chain(self.user_agent.poll_timeout()).min()
+    }
+
+    /// How everything stands.
+    pub fn status(&self, now: Instant) -> Status {
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_s: milliseconds(now.saturating_duration_since(self.started)),
+            accounts: self.accounts.iter().map(|account| account.status(now)).collect(),
+            lines: self
+                .ports
+                .iter()
+                .filter(|port| !port.leaving)
+                .map(line_status)
+                .collect(),
+            calls: self
+                .ports
+                .iter()
+                .filter_map(|port| call_status(port, now))
+                .collect(),
+        }
+    }
+
+    fn configure(&mut self, now: Instant, config: GatewayConfig) {
+        for port in &mut self.ports {
+            if !config.lines.iter().any(|line| line.name == *port.name()) {
+                port.leaving = true;
+                port.call_input(now, CallInput::Shutdown);
+            }
+        }
+        for line in &config.lines {
+            self.configure_line(now, line.clone());
+        }
+        // In the order of the file, those that are leaving last.
+        let order = |port: &Port| {
+            config
+                .lines
+                .iter()
+                .position(|line| line.name == *port.name())
+                .unwrap_or(usize::MAX)
+        };
+        self.ports.sort_by_key(order);
+        self.configure_accounts(now, &config);
+        self.config = config;
+    }
+
+    fn configure_line(&mut self, now: Instant, line: PortConfig) {
+        match self.ports.iter_mut().find(|port| *port.name() == line.name) {
+            Some(port) => port.configure(now, line),
+            None => {
+                let seed = draw_seed(&mut self.random);
+                self.ports.push(Port::new(line, seed, now));
+            }
+        }
+    }
+
+    fn configure_accounts(&mut self, now: Instant, config: &GatewayConfig) {
+        let mut entries = Vec::with_capacity(config.accounts.len());
+        for account in &config.accounts {
+            let kept = self.accounts.iter().position(|entry| entry.name == account.name);
+            let mut entry = match kept {
+                Some(index) => self.accounts.swap_remove(index),
+                None => AccountEntry::new(account),
+            };
+            entry.server = server_uri(account);
+            entries.push(entry);
+        }
+        self.accounts = entries;
+        self.user_agent.handle_input(
+            now,
+            UaInput::Command(UaCommand::SetAccounts(config.accounts.clone())),
+        );
+    }
+
+    fn shut_down(&mut self, now: Instant) {
+        if self.closing != Closing::No {
+            return;
+        }
+        self.closing = Closing::Waiting;
+        for port in &mut self.ports {
+            port.call_input(now, CallInput::Shutdown);
+        }
+        // What the ports have to say to the user agent comes before its own end.
+        self.drain(now);
+        self.user_agent
+            .handle_input(now, UaInput::Command(UaCommand::Shutdown));
+    }
+
+    fn with_port(&mut self, name: &LineName, act: impl FnOnce(&mut Port)) {
+        if let Some(port) = self.ports.iter_mut().find(|port| port.name() == name) {
+            act(port);
+        }
+    }
+
+    fn media_result(&mut self, now: Instant, session: super::SessionId, input: CallInput) {
+        if let Some(port) = self.ports.iter_mut().find(|port| port.owns_session(session)) {
+            port.call_input(now, input);
+        } else if let (CallInput::MediaOpened { .. }, Some(port)) = (&input, self.ports.first()) {
+            // Its call ended while the sockets were being opened.
+            let line = port.name().clone();
+            self.outputs.push_back(Output::CloseMedia { line, session });
+        }
+    }
+
+    /// Carries what ports and user agent say to each other until all are silent.
+    fn drain(&mut self, now: Instant) {
+        loop {
+            let from_port = self
+                .ports
+                .iter_mut()
+                .enumerate()
+                .find_map(|(index, port)| port.poll_output().map(|output| (index, output)));
+            if let Some((index, output)) = from_port {
+                self.port_output(now, index, output);
+            } else if let Some(output) = self.user_agent.poll_output() {
+                self.ua_output(now, output);
+            } else {
+                break;
+            }
+        }
+        self.ports.retain(|port| !port.leaving || !port.calls.is_quiet());
+        if self.closing == Closing::Quiet && self.ports.iter().all(|port| port.calls.is_quiet()) {
+            self.closing = Closing::Done;
+            self.outputs.push_back(Output::Done);
+        }
+    }
+
+    fn port_output(&mut self, now: Instant, index: usize, output: PortOutput) {
+        match output {
+            PortOutput::Out(output) => self.outputs.push_back(output),
+            PortOutput::Event(kind) => self.tell(now, kind),
+            PortOutput::Sip(command) => self.user_agent.handle_input(now, UaInput::Command(command)),
+            PortOutput::Place { number, emergency } => self.place(now, index, &number, emergency),
+            PortOutput::Record(finished) => self.record(*finished),
+        }
+    }
+
+    fn ua_output(&mut self, now: Instant, output: UaOutput) {
+        match output {
+            UaOutput::Transmit {
+                transport,
+                remote,
+                bytes,
+            } => {
+                self.outputs.push_back(Output::Transmit {
+                    transport,
+                    remote,
+                    bytes,
+                });
+            }
+            UaOutput::Resolve {
+                query,
+                host,
+                port,
+                transport,
+            } => {
+                self.outputs.push_back(Output::Resolve {
+                    query,
+                    host,
+                    port,
+                    transport,
+                });
+            }
+            UaOutput::Event(event) => self.ua_event(now, event),
+        }
+    }
+
+    fn ua_event(&mut self, now: Instant, event: UaEvent) {
+        let (call, event) = match event {
+            UaEvent::Registration {
+                account,
+                state,
+                expires_s,
+                error,
+            } => {
+                self.registration(now, &account, state, expires_s, error);
+                return;
+            }
+            UaEvent::Incoming(incoming) => {
+                self.incoming(now, incoming);
+                return;
+            }
+            UaEvent::Idle => {
+                if self.closing == Closing::Waiting {
+                    self.closing = Closing::Quiet;
+                }
+                return;
+            }
+            UaEvent::Progress { call, status, body } => (call, SipEvent::Progress { status, body }),
+            UaEvent::Answered { call, body } => (call, SipEvent::Answered { body }),
+            UaEvent::Failed { call, status, reason } => (call, SipEvent::Failed { status, reason }),
+            UaEvent::Confirmed { call } => (call, SipEvent::Confirmed),
+            UaEvent::Ended { call, cause } => (call, SipEvent::Ended { cause }),
+            UaEvent::Cancelled {
+                call,
+                answered_elsewhere,
+            } => (call, SipEvent::Cancelled { answered_elsewhere }),
+            UaEvent::Reoffer { call, body } => (call, SipEvent::Reoffer { body }),
+            UaEvent::Reanswered { call, body } => (call, SipEvent::Reanswered { body }),
+            UaEvent::InfoKey { call, key, .. } => (call, SipEvent::InfoKey { key }),
+        };
+        self.call_event(now, call, event);
+    }
+
+    fn call_event(&mut self, now: Instant, call: CallId, event: SipEvent) {
+        if let Some(port) = self.ports.iter_mut().find(|port| port.calls.owns(call)) {
+            port.call_input(now, CallInput::Sip { call, event });
+        }
+    }
+
+    fn incoming(&mut self, now: Instant, incoming: Box<Incoming>) {
+        let Some(index) = routing::called_line(&self.ports, &incoming) else {
+            let refusal = UaCommand::Reject {
+                call: incoming.call,
+                status: 404,
+            };
+            self.user_agent.handle_input(now, UaInput::Command(refusal));
+            return;
+        };
+        let time = self.clock.call_time(now);
+        self.ports[index].call_input(now, CallInput::Incoming { incoming, time });
+    }
+
+    fn registration(
+        &mut self,
+        now: Instant,
+        account: &AccountName,
+        state: RegistrationState,
+        expires_s: Option<u32>,
+        error: Option<String>,
+    ) {
+        if let Some(entry) = self.accounts.iter_mut().find(|entry| entry.name == *account) {
+            entry.state = state;
+            entry.expires_at = expires_s.map(|seconds| now + Duration::from_secs(u64::from(seconds)));
+            if state == RegistrationState::Registered {
+                entry.last_error = None;
+            } else if error.is_some() {
+                entry.last_error.clone_from(&error);
+            }
+        }
+        let account = account.0.to_string();
+        self.tell(
+            now,
+            EventKind::Registration {
+                account,
+                state: account_state(state),
+                expires_s,
+                error,
+            },
+        );
+    }
+
+    fn record(&mut self, finished: FinishedCall) {
+        let mut record = finished.record;
+        record.started_ms = self.clock.unix_ms(finished.started);
+        record.answered_ms = finished.answered.map(|answered| self.clock.unix_ms(answered));
+        record.ended_ms = self.clock.unix_ms(finished.ended);
+        self.outputs.push_back(Output::CallRecord(Box::new(record)));
+    }
+
+    fn tell(&mut self, now: Instant, kind: EventKind) {
+        let event = Event {
+            time_ms: self.clock.unix_ms(now),
+            kind,
+        };
+        self.outputs.push_back(Output::Event(event));
+    }
+}
+
+impl AccountEntry {
+    fn new(account: &Account) -> Self {
+        let state = if account.register {
+            RegistrationState::Unregistered
+        } else {
+            RegistrationState::Direct
+        };
+        Self {
+            name: account.name.clone(),
+            server: server_uri(account),
+            state,
+            expires_at: None,
+            last_error: None,
+        }
+    }
+
+    fn status(&self, now: Instant) -> AccountStatus {
+        AccountStatus {
+            name: self.name.0.to_string(),
+            state: account_state(self.state),
+            server: self.server.clone(),
+            expires_s: self
+                .expires_at
+                .map(|at| at.saturating_duration_since(now).as_secs()),
+            last_error: self.last_error.clone(),
+        }
+    }
+}
+
+fn draw_seed(random: &mut StdRng) -> [u8; 32] {
+    let mut seed = [0; 32];
+    random.fill_bytes(&mut seed);
+    seed
+}
+
+fn server_uri(account: &Account) -> String {
+    let host = &account.server_host;
+    let host = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host.clone()
+    };
+    match account.server_port {
+        Some(port) => format!("sip:{host}:{port}"),
+        None => format!("sip:{host}"),
+    }
+}
+
+fn account_state(state: RegistrationState) -> AccountState {
+    match state {
+        RegistrationState::Unregistered => AccountState::Unregistered,
+        RegistrationState::Registering => AccountState::Registering,
+        RegistrationState::Registered => AccountState::Registered,
+        RegistrationState::Failed => AccountState::Failed,
+        RegistrationState::Direct => AccountState::Direct,
+    }
+}
+
+fn line_status(port: &Port) -> LineStatus {
+    LineStatus {
+        name: port.name().to_string(),
+        account: port.config.account.as_ref().map(|account| account.0.to_string()),
+        number: port.config.number.clone(),
+        state: port.state(),
+        hook: if port.calls.is_off_hook() {
+            Hook::Off
+        } else {
+            Hook::On
+        },
+        message_waiting: false,
+        fault: port.fault.clone(),
+    }
+}
+
+fn call_status(port: &Port, now: Instant) -> Option<CallStatus> {
+    let call = port.calls.snapshot()?;
+    Some(CallStatus {
+        id: call.id,
+        line: port.name().to_string(),
+        direction: call.direction,
+        remote: call.remote,
+        state: call.state,
+        codec: call.codec.map(codec_name),
+        seconds: call
+            .answered
+            .map_or(0.0, |at| milliseconds(now.saturating_duration_since(at))),
+    })
+}
+
+/// Seconds, to the millisecond.
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_millis() as f64 / 1000.0
+}

@@ -1,0 +1,150 @@
+//! Placing outgoing calls: to a line of this machine, or through the line's account. The offer needs our own address on
+//! the way to the server; where no registration has shown it yet, it is looked up first.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::config::LineName;
+use super::machine::Gateway;
+use super::{Output, routing};
+use crate::call::{CallInput, Placement};
+use crate::sip::ua::{AccountName, RegistrationState, Route, Transport, UaInput, Via};
+
+/// Queries of the gateway's own count from here; the user agent's from 1.
+const FIRST_QUERY: u64 = 1 << 63;
+
+/// Port of SIP where none is given (RFC 3261 19.1.2).
+const SIP_PORT: u16 = 5060;
+
+/// Calls that wait for their server's address.
+#[derive(Debug, Default)]
+pub(super) struct Lookups {
+    asked: u64,
+    waiting: BTreeMap<u64, Waiting>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    line: LineName,
+    account: AccountName,
+    from_user: String,
+}
+
+impl Gateway {
+    /// Answers a line's question where a number leads.
+    pub(super) fn place(&mut self, now: Instant, index: usize, number: &str, emergency: bool) {
+        let port = &self.ports[index];
+        let (line, account) = (port.name().clone(), port.config.account.clone());
+        let from_user = port.config.number.clone().unwrap_or_else(|| line.to_string());
+        if routing::local_line(&self.ports, number).is_some()
+            && let Some((transport, route)) = routing::own_socket(&self.config)
+        {
+            let via = Via::Address { transport, route };
+            let call = self.user_agent.new_call();
+            let local_ip = route.local_ip;
+            let placement = Placement {
+                call,
+                via,
+                local_ip,
+                from_user,
+            };
+            self.ports[index].call_input(now, CallInput::Placed(placement));
+            return;
+        }
+        let Some(account) = account else {
+            let reason = format!("no line has the number {number}, and this line has no account");
+            self.ports[index].call_input(now, CallInput::NoRoute { reason, status: 404 });
+            return;
+        };
+        let state = self
+            .accounts
+            .iter()
+            .find(|entry| entry.name == account)
+            .map(|entry| entry.state);
+        let reachable = match state {
+            Some(
+                RegistrationState::Registered | RegistrationState::Registering | RegistrationState::Direct,
+            ) => true,
+            // Refused or not there: only an emergency call is worth the attempt.
+            Some(RegistrationState::Failed | RegistrationState::Unregistered) => emergency,
+            None => false,
+        };
+        if !reachable {
+            let refusal = self.no_route(&account, None);
+            self.ports[index].call_input(now, refusal);
+            return;
+        }
+        match self.user_agent.local_ip(now, &account) {
+            Some(local_ip) => {
+                let call = self.user_agent.new_call();
+                let placement = Placement {
+                    call,
+                    via: Via::Account(account),
+                    local_ip,
+                    from_user,
+                };
+                self.ports[index].call_input(now, CallInput::Placed(placement));
+            }
+            None => self.look_up(Waiting {
+                line,
+                account,
+                from_user,
+            }),
+        }
+    }
+
+    fn look_up(&mut self, waiting: Waiting) {
+        let Some(account) = self
+            .config
+            .accounts
+            .iter()
+            .find(|account| account.name == waiting.account)
+        else {
+            return;
+        };
+        let query = FIRST_QUERY + self.lookups.asked;
+        self.lookups.asked += 1;
+        self.outputs.push_back(Output::Resolve {
+            query,
+            host: account.server_host.clone(),
+            port: account.server_port.unwrap_or(SIP_PORT),
+            transport: account.transport.unwrap_or(Transport::Udp),
+        });
+        self.lookups.waiting.insert(query, waiting);
+    }
+
+    /// An answer of the resolver's: the gateway's own question, or the user agent's.
+    pub(super) fn resolved(&mut self, now: Instant, query: u64, result: Result<Vec<Route>, String>) {
+        let Some(waiting) = self.lookups.waiting.remove(&query) else {
+            self.user_agent
+                .handle_input(now, UaInput::Resolved { query, result });
+            return;
+        };
+        let answer = match result.as_ref().map(|routes| routes.first()) {
+            Ok(Some(route)) => CallInput::Placed(Placement {
+                call: self.user_agent.new_call(),
+                via: Via::Account(waiting.account),
+                local_ip: route.local_ip,
+                from_user: waiting.from_user,
+            }),
+            Ok(None) => self.no_route(&waiting.account, Some("the server's name has no address")),
+            Err(reason) => self.no_route(&waiting.account, Some(reason)),
+        };
+        // Hung up meanwhile: the line ignores it.
+        if let Some(port) = self.ports.iter_mut().find(|port| *port.name() == waiting.line) {
+            port.call_input(now, answer);
+        }
+    }
+
+    fn no_route(&self, account: &AccountName, reason: Option<&str>) -> CallInput {
+        let known = self.accounts.iter().find(|entry| entry.name == *account);
+        let last_error = known.and_then(|entry| entry.last_error.as_deref());
+        let reason = reason
+            .or(last_error)
+            .unwrap_or("the server has not been reached yet");
+        CallInput::NoRoute {
+            reason: format!("account {}: {reason}", account.0),
+            status: 503,
+        }
+    }
+}
