@@ -1,0 +1,482 @@
+//! Calls from end to end in virtual time: telephones, gateways, a network, and a scripted server.
+
+mod support;
+
+use std::net::SocketAddr;
+
+use support::World;
+use support::host::HostOptions;
+use support::ip;
+use support::network::Faults;
+use support::peer::{Server, Step, session_description};
+use support::telephone::Voice;
+use tipring::gateway::Input;
+use tipring::sip::message::{HeaderName, Method};
+
+const KITCHEN_SAYS: Voice = Voice::Sine {
+    frequency_hz: 600.0,
+    peak: 8000.0,
+};
+const HALL_SAYS: Voice = Voice::Sine {
+    frequency_hz: 1000.0,
+    peak: 8000.0,
+};
+
+/// Two lines of one machine, the kitchen's handset lifted and dial tone heard.
+fn intercom() -> World {
+    let mut world = World::new(1);
+    world.add_host(1, HostOptions::intercom());
+    world
+}
+
+fn lift(world: &mut World, line: &str) {
+    let now = world.now;
+    world.telephone(0, line).lift(now);
+}
+
+fn hang_up(world: &mut World, line: &str) {
+    let now = world.now;
+    world.telephone(0, line).hang_up(now);
+}
+
+fn state(world: &World, line: &str) -> String {
+    world.hosts[0].line_state(world.now, line)
+}
+
+/// Lifts the kitchen's handset, waits for dial tone (425 Hz in Ukraine), and presses these keys.
+fn dial(world: &mut World, keys: &str) {
+    lift(world, "kitchen");
+    world.run_until("dial tone", 500, |world| {
+        world.telephone(0, "kitchen").hears(425.0, 100)
+    });
+    world.telephone(0, "kitchen").press(keys);
+}
+
+fn server_world(scripts: Vec<Vec<Step>>) -> World {
+    let mut world = World::new(2);
+    world.add_peer(Server::new(ip(9), scripts));
+    world.add_host(1, HostOptions::subscriber(ip(9), "6001", true));
+    world.run_until("registration", 2000, |world| {
+        world.hosts[0].account_state(world.now) == "registered"
+    });
+    world
+}
+
+fn server(world: &mut World) -> &mut Server {
+    world.peers[0].as_server().expect("the server")
+}
+
+#[test]
+fn two_lines_of_one_machine_talk_without_any_server() {
+    let mut world = intercom();
+    dial(&mut world, "22");
+    world.run_until("ringing in the hall", 2000, |world| {
+        world.telephone(0, "hall").ringing
+    });
+    world.run_until("ringback in the kitchen", 500, |world| {
+        world.telephone(0, "kitchen").hears(425.0, 100)
+    });
+    lift(&mut world, "hall");
+    world.run_until("talking", 500, |world| {
+        state(world, "hall") == "talking" && state(world, "kitchen") == "talking"
+    });
+    assert!(!world.telephone(0, "hall").ringing, "ringing stopped");
+    world.telephone(0, "kitchen").voice = KITCHEN_SAYS;
+    world.telephone(0, "hall").voice = HALL_SAYS;
+    world.run_ms(500);
+    assert!(world.telephone(0, "hall").hears(600.0, 200));
+    assert!(world.telephone(0, "kitchen").hears(1000.0, 200));
+    assert!(
+        !world.telephone(0, "kitchen").hears(425.0, 200),
+        "ringback stopped"
+    );
+
+    hang_up(&mut world, "kitchen");
+    world.run_until("the kitchen is idle", 1500, |world| {
+        state(world, "kitchen") == "idle"
+    });
+    world.run_until("busy tone in the hall", 1500, |world| {
+        state(world, "hall") == "busy_tone"
+    });
+    world.run_until("425 Hz in the hall", 2000, |world| {
+        world.telephone(0, "hall").hears(425.0, 100)
+    });
+    hang_up(&mut world, "hall");
+    world.run_until("the hall is idle", 1500, |world| state(world, "hall") == "idle");
+    world.run_ms(100);
+    let records = &world.hosts[0].records;
+    assert_eq!(records.len(), 2);
+    assert!(
+        records
+            .iter()
+            .any(|record| record.cause == "local_hangup" && record.direction == "outgoing")
+    );
+    assert!(
+        records
+            .iter()
+            .any(|record| record.cause == "remote_hangup" && record.direction == "incoming")
+    );
+    assert!(
+        records
+            .iter()
+            .all(|record| record.received_packets > 20 && record.lost_packets == 0)
+    );
+}
+
+#[test]
+fn a_rotary_telephone_calls_the_other_line() {
+    let mut world = intercom();
+    lift(&mut world, "kitchen");
+    world.run_until("dial tone", 500, |world| {
+        world.telephone(0, "kitchen").hears(425.0, 100)
+    });
+    let now = world.now;
+    world.telephone(0, "kitchen").dial_pulses(now, "22");
+    world.run_until("ringing in the hall", 5000, |world| {
+        world.telephone(0, "hall").ringing
+    });
+}
+
+#[test]
+fn dial_tone_begins_within_debounce_and_20_ms() {
+    let mut world = intercom();
+    let lifted = world.now;
+    lift(&mut world, "kitchen");
+    world.run_until("a sample of dial tone", 200, |world| {
+        world
+            .telephone(0, "kitchen")
+            .heard
+            .iter()
+            .any(|sample| *sample != 0)
+    });
+    let debounce_ms = 12 + 3; // the zone's window, after the bounce of the model's contact
+    assert!(
+        (world.now - lifted).as_millis() <= debounce_ms + 20,
+        "{:?}",
+        world.now - lifted
+    );
+}
+
+#[test]
+fn registers_calls_out_and_talks_through_a_server() {
+    let mut world = server_world(vec![vec![
+        Step::new(0, 100),
+        Step::new(200, 180),
+        Step::new(1500, 200).with_sdp(),
+    ]]);
+    dial(&mut world, "5551234");
+    world.run_until("ringback", 6000, |world| state(world, "kitchen") == "calling");
+    world.telephone(0, "kitchen").forget();
+    world.run_until("ringback", 1000, |world| {
+        world.telephone(0, "kitchen").hears(425.0, 100)
+    });
+    world.run_until("talking", 2000, |world| state(world, "kitchen") == "talking");
+    world.telephone(0, "kitchen").voice = KITCHEN_SAYS;
+    world.run_ms(600);
+    assert!(
+        world.telephone(0, "kitchen").hears(600.0, 200),
+        "the server's echo is heard"
+    );
+    hang_up(&mut world, "kitchen");
+    world.run_until("BYE", 2000, |world| server(world).count(&Method::Bye) == 1);
+    let ack = server(&mut world)
+        .requests
+        .iter()
+        .filter(|request| request.method == Method::Ack)
+        .count();
+    assert_eq!(ack, 1);
+}
+
+#[test]
+fn early_media_is_heard_instead_of_ringback() {
+    let mut world = server_world(vec![vec![
+        Step::new(100, 183).with_sdp(),
+        Step::new(3000, 200).with_sdp(),
+    ]]);
+    dial(&mut world, "5551234");
+    world.run_until("early media", 6000, |world| state(world, "kitchen") == "calling");
+    world.telephone(0, "kitchen").voice = KITCHEN_SAYS;
+    world.run_ms(1000);
+    assert_eq!(state(&world, "kitchen"), "calling");
+    assert!(
+        world.telephone(0, "kitchen").hears(600.0, 200),
+        "the network's own sound"
+    );
+    assert!(
+        !world.telephone(0, "kitchen").hears(425.0, 200),
+        "no ringback of ours"
+    );
+}
+
+#[test]
+fn every_failure_has_its_tone() {
+    // Ukraine: busy 425 Hz; special information tone begins with 950 Hz.
+    for (status, expected_hz) in [
+        (486, 425.0),
+        (404, 950.0),
+        (403, 950.0),
+        (503, 425.0),
+        (480, 425.0),
+        (603, 425.0),
+    ] {
+        let mut world = server_world(vec![vec![Step::new(50, status)]]);
+        dial(&mut world, "5551234");
+        world.run_until("the failure's tone", 6000, |world| {
+            state(world, "kitchen") == "busy_tone"
+        });
+        world.telephone(0, "kitchen").forget();
+        world.run_until("the tone itself", 2000, |world| {
+            world.telephone(0, "kitchen").hears(expected_hz, 100)
+        });
+        hang_up(&mut world, "kitchen");
+        world.run_until("idle", 1500, |world| state(world, "kitchen") == "idle");
+        assert_eq!(world.hosts[0].records[0].sip_status, Some(status));
+    }
+}
+
+#[test]
+fn hanging_up_while_it_rings_cancels() {
+    let mut world = server_world(vec![vec![Step::new(50, 180)]]);
+    dial(&mut world, "5551234");
+    world.run_until("calling", 6000, |world| server(world).count(&Method::Invite) == 1);
+    world.run_ms(500);
+    hang_up(&mut world, "kitchen");
+    world.run_until("CANCEL", 2000, |world| server(world).count(&Method::Cancel) == 1);
+    world.run_until("ACK of 487", 2000, |world| server(world).count(&Method::Ack) == 1);
+    assert_eq!(world.hosts[0].records[0].cause, "cancelled");
+}
+
+#[test]
+fn an_incoming_call_rings_with_caller_id_and_is_answered() {
+    let mut world = server_world(vec![]);
+    let host = SocketAddr::new(ip(1), 5060);
+    let started = world.now;
+    server(&mut world).invite(host, "6001", "\"Ann\" <sip:100@10.0.0.9>", "a1");
+    world.run_until("ringing", 200, |world| world.telephone(0, "kitchen").ringing);
+    assert!(
+        (world.now - started).as_millis() <= 30,
+        "INVITE to ringing voltage: {:?}",
+        world.now - started
+    );
+    world.run_ms(3500);
+    assert!(world.hosts[0].events.iter().any(|event| {
+        serde_json::to_string(event)
+            .expect("events serialise")
+            .contains("caller_id_sent")
+    }));
+    lift(&mut world, "kitchen");
+    let lifted = world.now;
+    world.run_until("200 OK", 500, |world| {
+        server(world)
+            .responses
+            .iter()
+            .any(|response| response.status.code() == 200)
+    });
+    assert!((world.now - lifted).as_millis() <= 60, "{:?}", world.now - lifted);
+    assert!(!world.telephone(0, "kitchen").ringing);
+    server(&mut world).within_own_dialog(host, "6001", "ACK", 1, "a1");
+    world.run_ms(200);
+    server(&mut world).within_own_dialog(host, "6001", "BYE", 2, "a1");
+    world.run_until("busy tone after BYE", 1000, |world| {
+        state(world, "kitchen") == "busy_tone"
+    });
+    // Calling-party control: the loop opened for half a second, then busy tone.
+    world.run_ms(700);
+    let feed: Vec<bool> = world
+        .telephone(0, "kitchen")
+        .feed_changes
+        .iter()
+        .map(|(_, fed)| *fed)
+        .collect();
+    assert_eq!(feed, [false, true]);
+}
+
+#[test]
+fn a_caller_who_gives_up_stops_the_bell() {
+    let mut world = server_world(vec![]);
+    let host = SocketAddr::new(ip(1), 5060);
+    server(&mut world).invite(host, "6001", "<sip:100@10.0.0.9>", "b1");
+    world.run_until("ringing", 200, |world| world.telephone(0, "kitchen").ringing);
+    world.run_ms(300);
+    server(&mut world).within_own_dialog(host, "6001", "CANCEL", 1, "b1");
+    world.run_until("the bell is quiet", 200, |world| {
+        !world.telephone(0, "kitchen").ringing
+    });
+    assert_eq!(state(&world, "kitchen"), "idle");
+    world.run_until("487", 1000, |world| {
+        server(world)
+            .responses
+            .iter()
+            .any(|response| response.status.code() == 487)
+    });
+    assert_eq!(world.hosts[0].records[0].cause, "cancelled");
+}
+
+#[test]
+fn a_second_caller_hears_busy() {
+    let mut world = server_world(vec![]);
+    lift(&mut world, "kitchen");
+    world.run_ms(100);
+    server(&mut world).invite(SocketAddr::new(ip(1), 5060), "6001", "<sip:100@10.0.0.9>", "c1");
+    world.run_until("486", 1000, |world| {
+        server(world)
+            .responses
+            .iter()
+            .any(|response| response.status.code() == 486)
+    });
+}
+
+#[test]
+fn the_peer_holds_and_resumes() {
+    let mut world = server_world(vec![vec![Step::new(50, 200).with_sdp()]]);
+    dial(&mut world, "5551234");
+    world.run_until("talking", 8000, |world| state(world, "kitchen") == "talking");
+    world.run_ms(200);
+    server(&mut world).within_dialog("INVITE", 10, &session_description(ip(9), "sendonly"));
+    world.run_until("an answer that only receives", 1000, |world| {
+        server(world).responses.iter().any(|response| {
+            response.status.code() == 200 && String::from_utf8_lossy(&response.body).contains("a=recvonly")
+        })
+    });
+    assert_eq!(world.hosts[0].line_state(world.now, "kitchen"), "talking");
+    server(&mut world).within_dialog("ACK", 10, "");
+    world.run_ms(10);
+    server(&mut world).within_dialog("INVITE", 11, &session_description(ip(9), "sendrecv"));
+    world.run_until("both ways again", 1000, |world| {
+        let last = server(world).responses.last().expect("a response");
+        String::from_utf8_lossy(&last.body).contains("a=sendrecv")
+    });
+}
+
+#[test]
+fn a_hook_flash_holds_the_far_end_and_takes_it_back() {
+    let mut world = server_world(vec![vec![Step::new(50, 200).with_sdp()]]);
+    dial(&mut world, "5551234");
+    world.run_until("talking", 8000, |world| state(world, "kitchen") == "talking");
+    world.run_ms(1000);
+    let now = world.now;
+    world.telephone(0, "kitchen").flash(now, 100);
+    world.run_until("held", 1500, |world| state(world, "kitchen") == "held");
+    world.run_until("a re-INVITE that only sends", 1000, |world| {
+        let body = server(world)
+            .requests
+            .last()
+            .map(|request| request.body.clone())
+            .unwrap_or_default();
+        String::from_utf8_lossy(&body).contains("a=sendonly")
+    });
+    world.run_ms(1000);
+    let now = world.now;
+    world.telephone(0, "kitchen").flash(now, 100);
+    world.run_until("talking again", 1500, |world| {
+        state(world, "kitchen") == "talking"
+    });
+}
+
+#[test]
+fn silence_on_the_network_ends_the_call() {
+    let mut world = server_world(vec![vec![Step::new(50, 200).with_sdp()]]);
+    dial(&mut world, "5551234");
+    world.run_until("talking", 8000, |world| state(world, "kitchen") == "talking");
+    world.run_ms(500);
+    server(&mut world).echo = false;
+    world.run_until("the call ends by itself", 40_000, |world| {
+        state(world, "kitchen") == "busy_tone"
+    });
+    world.run_until("BYE", 1000, |world| server(world).count(&Method::Bye) == 1);
+    assert_eq!(world.hosts[0].records[0].cause, "media_timeout");
+}
+
+#[test]
+fn a_handset_left_off_hook_hears_congestion_then_the_howler_then_nothing() {
+    let mut world = intercom();
+    lift(&mut world, "kitchen");
+    world.run_until("no digit: congestion", 20_000, |world| {
+        state(world, "kitchen") == "busy_tone"
+    });
+    world.run_until("howler", 31_000, |world| state(world, "kitchen") == "howler");
+    world.run_until("the howler's 2600 Hz", 1000, |world| {
+        world.telephone(0, "kitchen").hears(2600.0, 60)
+    });
+    world.run_ms(61_000);
+    assert!(world.telephone(0, "kitchen").hears_silence(500), "locked out");
+    hang_up(&mut world, "kitchen");
+    world.run_until("idle", 1500, |world| state(world, "kitchen") == "idle");
+    lift(&mut world, "kitchen");
+    world.telephone(0, "kitchen").forget();
+    world.run_until("dial tone again", 500, |world| {
+        world.telephone(0, "kitchen").hears(425.0, 100)
+    });
+}
+
+#[test]
+fn the_hotline_dials_by_itself() {
+    let mut options = HostOptions::intercom();
+    options.call = |call| {
+        call.hotline = Some(tipring::dial::Hotline {
+            number: "22".to_owned(),
+            delay: std::time::Duration::from_millis(0),
+        });
+    };
+    let mut world = World::new(3);
+    world.add_host(1, options);
+    lift(&mut world, "kitchen");
+    world.run_until("ringing in the hall", 500, |world| {
+        world.telephone(0, "hall").ringing
+    });
+}
+
+#[test]
+fn shutdown_ends_calls_and_unregisters() {
+    let mut world = server_world(vec![vec![Step::new(50, 200).with_sdp()]]);
+    dial(&mut world, "5551234");
+    world.run_until("talking", 8000, |world| state(world, "kitchen") == "talking");
+    let now = world.now;
+    world.hosts[0].input(now, Input::Shutdown);
+    world.run_until("done", 5000, |world| world.hosts[0].done);
+    assert_eq!(server(&mut world).count(&Method::Bye), 1);
+    let last = server(&mut world)
+        .requests
+        .iter()
+        .rev()
+        .find(|request| request.method == Method::Register);
+    let last = last.expect("a REGISTER");
+    let contact = last
+        .headers
+        .first(&HeaderName::CONTACT)
+        .expect("a Contact")
+        .into_owned();
+    let expires = last.headers.expires();
+    assert!(
+        expires == Some(0) || contact.contains("expires=0"),
+        "{contact} {expires:?}"
+    );
+}
+
+#[test]
+fn calls_come_through_a_network_that_loses_a_fifth() {
+    for seed in 0..8 {
+        let mut world = World::new(seed);
+        world.network.faults = Faults {
+            loss: 0.2,
+            duplication: 0.1,
+            delay_ms: 20,
+            jitter_ms: 15,
+        };
+        world.add_peer(Server::new(
+            ip(9),
+            [vec![Step::new(10, 180), Step::new(800, 200).with_sdp()]],
+        ));
+        world.add_host(1, HostOptions::subscriber(ip(9), "6001", true));
+        world.run_until("registration", 40_000, |world| {
+            world.hosts[0].account_state(world.now) == "registered"
+        });
+        dial(&mut world, "5551234");
+        world.run_until("talking", 40_000, |world| state(world, "kitchen") == "talking");
+        world.telephone(0, "kitchen").voice = KITCHEN_SAYS;
+        world.run_ms(3000);
+        assert!(world.telephone(0, "kitchen").hears(600.0, 200), "seed {seed}");
+        hang_up(&mut world, "kitchen");
+        world.run_until("BYE", 40_000, |world| server(world).count(&Method::Bye) >= 1);
+    }
+}

@@ -1,0 +1,392 @@
+//! One machine running tipring: its gateway, and for each line a voice path with a model telephone.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tipring::call::{CallConfig, CallRecord, SessionId};
+use tipring::dial::{DialPlan, Timers};
+use tipring::gateway::{Event, Gateway, GatewayConfig, Input, LineName, Output, PortConfig};
+use tipring::line::{LineConfig, SlicAction};
+use tipring::media::{Codec, DtmfRelay, VoiceConfig, VoicePath};
+use tipring::sip::account::Account;
+use tipring::sip::ua::{AccountName, Route, Transport};
+
+use super::network::{Network, Packet};
+use super::telephone::Telephone;
+
+const TICK: Duration = Duration::from_millis(10);
+
+/// What a host is made of.
+#[derive(Clone)]
+pub struct HostOptions {
+    pub country: &'static str,
+    pub accounts: Vec<Account>,
+    /// Name, number, account.
+    pub lines: Vec<(&'static str, Option<&'static str>, Option<&'static str>)>,
+    pub transport: Transport,
+    pub seed: u8,
+    pub call: fn(&mut CallConfig),
+}
+
+impl HostOptions {
+    /// Two lines that call each other.
+    pub fn intercom() -> Self {
+        Self {
+            country: "ua",
+            accounts: Vec::new(),
+            lines: vec![("kitchen", Some("21"), None), ("hall", Some("22"), None)],
+            transport: Transport::Udp,
+            seed: 1,
+            call: |_| {},
+        }
+    }
+
+    /// One line at a server.
+    pub fn subscriber(server: IpAddr, username: &str, register: bool) -> Self {
+        let account = Account {
+            name: AccountName(Arc::from("office")),
+            server_host: server.to_string(),
+            server_port: Some(5060),
+            transport: None,
+            username: username.to_owned(),
+            auth_username: None,
+            domain: None,
+            display_name: None,
+            password: "secret".to_owned().into(),
+            register,
+            expires_s: 300,
+        };
+        Self {
+            country: "ua",
+            accounts: vec![account],
+            lines: vec![("kitchen", None, Some("office"))],
+            transport: Transport::Udp,
+            seed: 2,
+            call: |_| {},
+        }
+    }
+
+    fn config(&self, address: SocketAddr) -> GatewayConfig {
+        let zone = Arc::new(tipring::zone::zone(self.country).expect("a known country"));
+        let lines = self.lines.iter().map(|(name, number, account)| {
+            let mut call = CallConfig {
+                dial_plan: Arc::new(DialPlan::parse("(2xS0|x.)").expect("a plan")),
+                emergency_numbers: zone.emergency_numbers.clone().into(),
+                hotline: None,
+                timers: Timers::default(),
+                codecs: vec![Codec::Pcma, Codec::Pcmu],
+                dtmf: DtmfRelay::Rfc4733,
+                packet_time_ms: 20,
+                ring_timeout_s: 60,
+                rtp_timeout_s: 30,
+                rtp_timeout_ends_call: true,
+                disconnect_open_ms: 500,
+                answer_reversal: false,
+            };
+            (self.call)(&mut call);
+            PortConfig {
+                name: LineName(Arc::from(*name)),
+                account: account.map(|account| AccountName(Arc::from(account))),
+                number: number.map(str::to_owned),
+                line: LineConfig::for_zone(zone.clone()),
+                call,
+            }
+        });
+        let udp = self.transport == Transport::Udp;
+        GatewayConfig {
+            user_agent: "tipring-test".to_owned(),
+            sip_udp: udp.then_some(address),
+            sip_tcp: Some(address),
+            accounts: self.accounts.clone(),
+            lines: lines.collect(),
+        }
+    }
+}
+
+/// A line's audio side.
+pub struct LineSide {
+    pub voice: VoicePath,
+    pub telephone: Telephone,
+    session: Option<(SessionId, u16)>,
+}
+
+/// One machine.
+pub struct Host {
+    pub ip: IpAddr,
+    pub gateway: Gateway,
+    pub events: Vec<Event>,
+    pub records: Vec<CallRecord>,
+    pub done: bool,
+    /// Answers to name queries; literal addresses answer themselves.
+    pub names: BTreeMap<String, Vec<IpAddr>>,
+    lines: BTreeMap<String, LineSide>,
+    next_tick: Instant,
+    next_port: u16,
+    /// Our port of the connection to each remote.
+    streams: BTreeMap<SocketAddr, u16>,
+    outgoing: Vec<Packet>,
+}
+
+impl Host {
+    pub fn new(ip: IpAddr, options: HostOptions, now: Instant) -> Self {
+        let config = options.config(SocketAddr::new(ip, 5060));
+        let lines = options.lines.iter().enumerate().map(|(index, (name, _, _))| {
+            let voice = VoicePath::new(
+                &VoiceConfig::default(),
+                u64::from(options.seed) << 8 | index as u64,
+            );
+            (
+                name.to_string(),
+                LineSide {
+                    voice,
+                    telephone: Telephone::new(),
+                    session: None,
+                },
+            )
+        });
+        let mut host = Self {
+            ip,
+            lines: lines.collect(),
+            gateway: Gateway::new(config, [options.seed; 32], now),
+            events: Vec::new(),
+            records: Vec::new(),
+            done: false,
+            names: BTreeMap::new(),
+            next_tick: now + TICK,
+            next_port: 16_384,
+            streams: BTreeMap::new(),
+            outgoing: Vec::new(),
+        };
+        // 2026-11-23 12:00 UTC
+        host.gateway.handle_input(
+            now,
+            Input::WallClock {
+                unix_ms: 1_795_435_200_000,
+                utc_offset_s: 0,
+            },
+        );
+        host.drain(now);
+        host
+    }
+
+    pub fn side(&mut self, line: &str) -> &mut LineSide {
+        self.lines.get_mut(line).expect("a line of this host")
+    }
+
+    /// Gives the gateway one input and carries out what it wants.
+    pub fn input(&mut self, now: Instant, input: Input) {
+        self.gateway.handle_input(now, input);
+        self.drain(now);
+    }
+
+    /// The state of a line, as `status` tells it.
+    pub fn line_state(&self, now: Instant, line: &str) -> String {
+        let status = serde_json::to_value(self.gateway.status(now)).expect("a status serialises");
+        let lines = status["lines"].as_array().expect("lines");
+        let found = lines
+            .iter()
+            .find(|entry| entry["name"] == line)
+            .expect("the line");
+        found["state"].as_str().expect("a state").to_owned()
+    }
+
+    /// The state of the first account.
+    pub fn account_state(&self, now: Instant) -> String {
+        let status = serde_json::to_value(self.gateway.status(now)).expect("a status serialises");
+        status["accounts"][0]["state"]
+            .as_str()
+            .expect("a state")
+            .to_owned()
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let edges = self.lines.values().filter_map(|side| side.telephone.next_edge());
+        edges
+            .chain(self.gateway.poll_timeout())
+            .chain([self.next_tick])
+            .min()
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        let names: Vec<String> = self.lines.keys().cloned().collect();
+        for name in &names {
+            while let Some((at, closed)) = self.side(name).telephone.edge_due(now) {
+                self.input(
+                    now,
+                    Input::Hook {
+                        line: LineName(Arc::from(name.as_str())),
+                        closed,
+                        at,
+                    },
+                );
+            }
+        }
+        if self.next_tick <= now {
+            self.next_tick += TICK;
+            for name in &names {
+                self.tick(now, name);
+            }
+        }
+        if self.gateway.poll_timeout().is_some_and(|due| due <= now) {
+            self.gateway.handle_timeout(now);
+            self.drain(now);
+        }
+    }
+
+    fn tick(&mut self, now: Instant, name: &str) {
+        let side = self.side(name);
+        let mut frame = [0; 80];
+        side.voice.playback(now, &mut frame);
+        let answer = side.telephone.frame(&frame);
+        side.voice.capture(now, &answer);
+        self.collect(now, name);
+    }
+
+    /// Sends what the voice path wants sent, and tells the gateway what it reports.
+    fn collect(&mut self, now: Instant, name: &str) {
+        let ip = self.ip;
+        let side = self.lines.get_mut(name).expect("a line of this host");
+        if let Some((_, port)) = side.session {
+            while let Some(transmit) = side.voice.poll_transmit() {
+                let from = match transmit.kind {
+                    tipring::media::TransmitKind::Rtp => port,
+                    tipring::media::TransmitKind::Rtcp => port + 1,
+                };
+                let bytes = transmit.bytes.to_vec();
+                self.outgoing.push(Packet {
+                    from: SocketAddr::new(ip, from),
+                    to: transmit.to,
+                    stream: false,
+                    bytes,
+                });
+            }
+        }
+        while let Some(event) = self.side(name).voice.poll_event() {
+            self.input(
+                now,
+                Input::Voice {
+                    line: LineName(Arc::from(name)),
+                    event,
+                },
+            );
+        }
+    }
+
+    pub fn deliver(&mut self, now: Instant, packet: Packet) {
+        if packet.stream {
+            let (local, remote, bytes) = (packet.to, packet.from, packet.bytes);
+            self.input(now, Input::Stream { local, remote, bytes });
+        } else if packet.to.port() == 5060 {
+            let (local, remote, bytes) = (packet.to, packet.from, packet.bytes);
+            self.input(now, Input::Datagram { local, remote, bytes });
+        } else {
+            let port = packet.to.port();
+            let owner = self
+                .lines
+                .iter_mut()
+                .find(|(_, side)| side.session.is_some_and(|(_, own)| own == port & !1));
+            if let Some((name, side)) = owner {
+                let name = name.clone();
+                if port % 2 == 0 {
+                    side.voice.handle_rtp(now, packet.from, &packet.bytes);
+                } else {
+                    side.voice.handle_rtcp(now, packet.from, &packet.bytes);
+                }
+                self.collect(now, &name);
+            }
+        }
+    }
+
+    pub fn transmit_into(&mut self, now: Instant, network: &mut Network) {
+        for packet in self.outgoing.drain(..) {
+            network.send(now, packet);
+        }
+    }
+
+    fn drain(&mut self, now: Instant) {
+        while let Some(output) = self.gateway.poll_output() {
+            self.carry_out(now, output);
+        }
+    }
+
+    fn carry_out(&mut self, now: Instant, output: Output) {
+        match output {
+            Output::Transmit {
+                transport,
+                remote,
+                bytes,
+            } => self.transmit(transport, remote, bytes),
+            Output::Resolve {
+                query, host, port, ..
+            } => {
+                let literal = host.trim_matches(['[', ']']).parse::<IpAddr>().map(|ip| vec![ip]);
+                let found = literal.ok().or_else(|| self.names.get(&host).cloned());
+                let local_ip = self.ip;
+                let result = found
+                    .map(|ips| {
+                        ips.into_iter()
+                            .map(|ip| Route {
+                                remote: SocketAddr::new(ip, port),
+                                local_ip,
+                            })
+                            .collect()
+                    })
+                    .ok_or_else(|| format!("{host}: no such name"));
+                self.gateway.handle_input(now, Input::Resolved { query, result });
+            }
+            Output::Slic { line, action } => {
+                let telephone = &mut self.side(line.as_str()).telephone;
+                match action {
+                    SlicAction::Ring(on) => {
+                        telephone.ringing = on;
+                        telephone.bursts.push((now, on));
+                    }
+                    SlicAction::Reverse(reversed) => telephone.reversed = reversed,
+                    SlicAction::Feed(fed) => {
+                        telephone.fed = fed;
+                        telephone.feed_changes.push((now, fed));
+                    }
+                    SlicAction::OnHookTransmission(_) => {}
+                }
+            }
+            Output::Voice { line, command } => {
+                self.side(line.as_str()).voice.handle_command(now, *command);
+                self.collect(now, line.as_str());
+            }
+            Output::OpenMedia { line, session } => {
+                self.next_port += 2;
+                let port = self.next_port;
+                self.side(line.as_str()).session = Some((session, port));
+                self.gateway
+                    .handle_input(now, Input::MediaOpened { session, port });
+            }
+            Output::CloseMedia { line, session } => {
+                let side = self.side(line.as_str());
+                if side.session.is_some_and(|(own, _)| own == session) {
+                    side.session = None;
+                }
+            }
+            Output::Event(event) => self.events.push(event),
+            Output::CallRecord(record) => self.records.push(*record),
+            Output::Done => self.done = true,
+        }
+    }
+
+    fn transmit(&mut self, transport: Transport, to: SocketAddr, bytes: Vec<u8>) {
+        let stream = transport == Transport::Tcp;
+        let fresh = 40_000 + self.streams.len() as u16;
+        let port = if stream {
+            *self.streams.entry(to).or_insert(fresh)
+        } else {
+            5060
+        };
+        self.outgoing.push(Packet {
+            from: SocketAddr::new(self.ip, port),
+            to,
+            stream,
+            bytes,
+        });
+    }
+}
