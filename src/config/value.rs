@@ -1,0 +1,420 @@
+//! Single values: text, numbers with their ranges, addresses, paths.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use secrecy::SecretString;
+
+use super::nearest::suggestion;
+use super::problem::Problems;
+use super::section::Value;
+use super::tree::{Content, Node};
+
+/// Longest single text.
+const TEXT_MAX: usize = 255;
+
+/// Longest path of a Unix socket: `sun_path` has 108 bytes with the closing zero (unix(7)).
+const SOCKET_PATH_MAX: usize = 107;
+
+/// The text of a single value that is there.
+fn scalar<'a>(node: &'a Node, expected: &str, problems: &mut Problems) -> Option<&'a str> {
+    match &node.content {
+        Content::Broken => None,
+        Content::Scalar { text, .. } if !node.is_null() => Some(text),
+        Content::Scalar { .. } | Content::List(_) | Content::Map(_) => {
+            problems.error(node.place, format!("expected {expected}, found {}", node.kind()));
+            None
+        }
+    }
+}
+
+/// The text of a value written without quotes.
+fn plain<'a>(node: &'a Node, expected: &str, problems: &mut Problems) -> Option<&'a str> {
+    let text = scalar(node, expected, problems)?;
+    if matches!(node.content, Content::Scalar { plain: true, .. }) {
+        Some(text)
+    } else {
+        problems.error(node.place, format!("expected {expected}, found text in quotes"));
+        None
+    }
+}
+
+/// Text in an error: short, nothing unprintable.
+fn shown(text: &str) -> String {
+    let mut short: String = text.chars().take(40).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    format!("`{}`", short.escape_debug().to_string().replace("\\\"", "\""))
+}
+
+/// One of several words.
+pub(super) fn one_of<T: Copy>(node: &Node, words: &[(&str, T)], problems: &mut Problems) -> Option<T> {
+    let names: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+    let expected = match names.as_slice() {
+        [only] => format!("`{only}`"),
+        names => format!("one of {}", names.join(", ")),
+    };
+    let text = scalar(node, &expected, problems)?;
+    let found = words.iter().find(|(word, _)| *word == text);
+    if found.is_none() {
+        let meant = suggestion(text, names);
+        problems.error(
+            node.place,
+            format!("expected {expected}, found {}{meant}", shown(text)),
+        );
+    }
+    found.map(|(_, value)| *value)
+}
+
+impl Value for bool {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let expected = "`true` or `false`";
+        match plain(node, expected, problems)? {
+            "true" | "True" | "TRUE" => Some(true),
+            "false" | "False" | "FALSE" => Some(false),
+            other => {
+                problems.error(node.place, format!("expected {expected}, found {}", shown(other)));
+                None
+            }
+        }
+    }
+}
+
+/// A whole number from `MIN` to `MAX`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Whole<const MIN: u32, const MAX: u32>(pub u32);
+
+impl<const MIN: u32, const MAX: u32> Value for Whole<MIN, MAX> {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let expected = format!("a whole number from {MIN} to {MAX}");
+        let text = plain(node, &expected, problems)?;
+        match text.parse::<u32>() {
+            Ok(number) if (MIN..=MAX).contains(&number) => Some(Self(number)),
+            _ => {
+                problems.error(node.place, format!("expected {expected}, found {}", shown(text)));
+                None
+            }
+        }
+    }
+}
+
+impl<const MIN: u32, const MAX: u32> JsonSchema for Whole<MIN, MAX> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("Whole_{MIN}_{MAX}").into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": MIN, "maximum": MAX })
+    }
+}
+
+/// A gain from `MIN` to `MAX` in steps of half a decibel.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gain<const MIN: i32, const MAX: i32>(pub f32);
+
+impl<const MIN: i32, const MAX: i32> Value for Gain<MIN, MAX> {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let expected = format!("a number from {MIN} to {MAX} in steps of 0.5");
+        let text = plain(node, &expected, problems)?;
+        match text.parse::<f32>() {
+            Ok(gain) if (MIN as f32..=MAX as f32).contains(&gain) && (gain * 2.0).fract() == 0.0 => {
+                Some(Self(gain))
+            }
+            _ => {
+                problems.error(node.place, format!("expected {expected}, found {}", shown(text)));
+                None
+            }
+        }
+    }
+}
+
+impl<const MIN: i32, const MAX: i32> JsonSchema for Gain<MIN, MAX> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("Gain_{MIN}_{MAX}").into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "minimum": MIN, "maximum": MAX, "multipleOf": 0.5 })
+    }
+}
+
+/// Declares a value that is text with a rule: what is expected, the rule, and the pattern for the schema.
+macro_rules! text {
+    ($(#[doc = $about:literal])+ $name:ident: $expected:literal, $rule:expr, $schema:tt) => {
+        $(#[doc = $about])+
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub(super) struct $name(pub String);
+
+        impl Value for $name {
+            fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+                let text = scalar(node, $expected, problems)?;
+                let rule: fn(&str) -> bool = $rule;
+                if text.len() <= TEXT_MAX && rule(text) {
+                    return Some(Self(text.to_owned()));
+                }
+                problems.error(node.place, format!("expected {}, found {}", $expected, shown(text)));
+                None
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    };
+}
+
+text!(
+    /// Text for people.
+    Text: "text of one line", |text| !text.is_empty() && !text.contains(char::is_control),
+    { "type": "string", "minLength": 1, "maxLength": TEXT_MAX }
+);
+
+text!(
+    /// A header's value; may be empty.
+    HeaderText: "text of one line", |text| !text.contains(char::is_control),
+    { "type": "string", "maxLength": TEXT_MAX }
+);
+
+text!(
+    /// The name of a line or an account, as it is written in commands.
+    Name: "a name of letters, digits, `-`, `_` and `.`",
+    |text| !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "-_.".contains(c)),
+    { "type": "string", "minLength": 1, "maxLength": TEXT_MAX }
+);
+
+text!(
+    /// User part of a SIP address.
+    User: "a SIP user name, without `@` and spaces",
+    |text| !text.is_empty() && !text.contains(|c: char| c.is_control() || c.is_whitespace() || "@<>\":".contains(c)),
+    { "type": ["string", "integer"], "minLength": 1, "maxLength": TEXT_MAX }
+);
+
+text!(
+    /// A domain name or address.
+    Domain: "a domain name or an address",
+    |text| super::server::is_host(text) || super::server::is_ipv6_reference(text),
+    { "type": "string", "minLength": 1, "maxLength": TEXT_MAX }
+);
+
+text!(
+    /// Keys of a telephone.
+    Keys: "digits, `*` or `#` (32 at most)",
+    |text| (1..=32).contains(&text.len()) && text.bytes().all(|key| key.is_ascii_digit() || b"*#".contains(&key)),
+    { "type": ["string", "integer"], "pattern": "^[0-9*#]{1,32}$" }
+);
+
+text!(
+    /// What a hotline calls.
+    Callee: "a number or a SIP user name",
+    |text| (1..=64).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"+*#-_.".contains(&c)),
+    { "type": ["string", "integer"], "pattern": "^[A-Za-z0-9+*#_.-]{1,64}$" }
+);
+
+text!(
+    /// One key of a telephone that delimits caller ID.
+    DelimiterKey: "one of A, B, C, D, #, *",
+    |text| matches!(text, "A" | "B" | "C" | "D" | "#" | "*"),
+    { "type": "string", "enum": ["A", "B", "C", "D", "#", "*"] }
+);
+
+text!(
+    /// A line of a GPIO chip, by number or name.
+    GpioLineText: "the number or the name of a GPIO line",
+    |text| !text.is_empty() && text.len() <= 32 && !text.contains(|c: char| c.is_control() || c.is_whitespace()),
+    { "type": ["string", "integer"], "minLength": 1, "maxLength": 32 }
+);
+
+/// A path of a file.
+#[derive(Clone, Debug)]
+pub(super) struct FilePath(pub PathBuf);
+
+impl Value for FilePath {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let text = scalar(node, "a path", problems)?;
+        if text.is_empty() || text.contains('\0') {
+            problems.error(node.place, "expected a path");
+            return None;
+        }
+        Some(Self(text.into()))
+    }
+}
+
+impl JsonSchema for FilePath {
+    fn schema_name() -> Cow<'static, str> {
+        "FilePath".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1 })
+    }
+}
+
+/// A path that a Unix socket can have.
+#[derive(Clone, Debug)]
+pub(super) struct SocketPath(pub PathBuf);
+
+impl Value for SocketPath {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let FilePath(path) = FilePath::read(node, problems)?;
+        let length = path.as_os_str().len();
+        if length > SOCKET_PATH_MAX {
+            let text = format!("the path of a socket has at most {SOCKET_PATH_MAX} bytes, this one {length}");
+            problems.error(node.place, text);
+            return None;
+        }
+        Some(Self(path))
+    }
+}
+
+impl JsonSchema for SocketPath {
+    fn schema_name() -> Cow<'static, str> {
+        "SocketPath".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": 1, "maxLength": SOCKET_PATH_MAX })
+    }
+}
+
+/// A password. Not even a complaint about it shows it.
+#[derive(Clone, Debug)]
+pub(super) struct Secret(pub SecretString);
+
+impl Value for Secret {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let text = scalar(node, "a password", problems)?;
+        if text.contains(char::is_control) {
+            problems.error(node.place, "expected a password of one line");
+            return None;
+        }
+        Some(Self(SecretString::from(text)))
+    }
+}
+
+impl JsonSchema for Secret {
+    fn schema_name() -> Cow<'static, str> {
+        "Secret".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "integer"], "writeOnly": true })
+    }
+}
+
+/// `ADDRESS:PORT` to bind to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BindAddress(pub SocketAddr);
+
+impl Value for BindAddress {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let expected = "ADDRESS:PORT such as 0.0.0.0:5060 or \"[::]:5060\"";
+        let text = scalar(node, expected, problems)?;
+        let address = text.parse().ok().map(Self);
+        if address.is_none() {
+            problems.error(node.place, format!("expected {expected}, found {}", shown(text)));
+        }
+        address
+    }
+}
+
+impl JsonSchema for BindAddress {
+    fn schema_name() -> Cow<'static, str> {
+        "BindAddress".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^.+:[0-9]{1,5}$" })
+    }
+}
+
+/// `FIRST-LAST`, ports.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PortRange {
+    pub first: u16,
+    pub last: u16,
+}
+
+impl PortRange {
+    /// How many pairs of an even port and the odd one after it.
+    pub fn pairs(self) -> usize {
+        (usize::from(self.last) + 1 - usize::from(self.first)) / 2
+    }
+}
+
+impl Value for PortRange {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let expected = "a range of ports such as 16384-16482";
+        let text = scalar(node, expected, problems)?;
+        let ports = text.split_once('-').and_then(|(first, last)| {
+            let port = |text: &str| text.trim().parse::<u16>().ok().filter(|port| *port > 0);
+            Some((port(first)?, port(last)?))
+        });
+        let complaint = match ports {
+            None => format!("expected {expected}, found {}", shown(text)),
+            Some((first, last)) if first >= last => {
+                "the first port of the range is not below the last".to_owned()
+            }
+            Some((first, _)) if first % 2 == 1 => {
+                format!(
+                    "the first port is odd: RTP takes even ports, so the range begins at {}",
+                    first.saturating_add(1)
+                )
+            }
+            Some((first, _)) if first < 1024 => "ports below 1024 belong to the system".to_owned(),
+            Some((first, last)) => return Some(Self { first, last }),
+        };
+        problems.error(node.place, complaint);
+        None
+    }
+}
+
+impl JsonSchema for PortRange {
+    fn schema_name() -> Cow<'static, str> {
+        "PortRange".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "pattern": "^[0-9]{4,5}-[0-9]{4,5}$" })
+    }
+}
