@@ -13,6 +13,9 @@ use tipring::media::{Codec, DtmfRelay, VoiceConfig, VoicePath};
 use tipring::sip::account::Account;
 use tipring::sip::ua::{AccountName, Route, Transport};
 
+use tipring_hw::gpio_module::RingFrequency;
+
+use super::module::Module;
 use super::network::{Network, Packet};
 use super::telephone::Telephone;
 
@@ -110,6 +113,26 @@ pub struct LineSide {
     pub voice: VoicePath,
     pub telephone: Telephone,
     session: Option<(SessionId, u16)>,
+    /// A GPIO module between telephone and gateway; `None`: a virtual line.
+    pub module: Option<Module>,
+}
+
+impl LineSide {
+    /// What the hook detector has shown until now.
+    fn hook_edges(&mut self, now: Instant) -> Vec<(Instant, bool)> {
+        let mut edges = Vec::new();
+        while let Some((at, closed)) = self.telephone.edge_due(now) {
+            match &mut self.module {
+                None => edges.push((at, closed)),
+                Some(module) => module.receiver(at, closed),
+            }
+        }
+        if let Some(module) = &mut self.module {
+            edges = module.handle_timeout(now);
+            self.telephone.ringing = module.model.is_ringing();
+        }
+        edges
+    }
 }
 
 /// One machine.
@@ -143,6 +166,7 @@ impl Host {
                     voice,
                     telephone: Telephone::new(),
                     session: None,
+                    module: None,
                 },
             )
         });
@@ -201,10 +225,23 @@ impl Host {
             .to_owned()
     }
 
+    /// Puts a GPIO module on a line; its contacts make the bounce.
+    pub fn use_module(&mut self, now: Instant, line: &str) {
+        let side = self.side(line);
+        side.telephone.bounce_ms = 0;
+        side.module = Some(Module::new(RingFrequency::HZ_25, now));
+    }
+
     pub fn poll_timeout(&self) -> Option<Instant> {
+        let modules = self
+            .lines
+            .values()
+            .filter_map(|side| side.module.as_ref()?.poll_timeout());
+        let modules = modules.min();
         let edges = self.lines.values().filter_map(|side| side.telephone.next_edge());
         edges
             .chain(self.gateway.poll_timeout())
+            .chain(modules)
             .chain([self.next_tick])
             .min()
     }
@@ -212,15 +249,9 @@ impl Host {
     pub fn handle_timeout(&mut self, now: Instant) {
         let names: Vec<String> = self.lines.keys().cloned().collect();
         for name in &names {
-            while let Some((at, closed)) = self.side(name).telephone.edge_due(now) {
-                self.input(
-                    now,
-                    Input::Hook {
-                        line: LineName(Arc::from(name.as_str())),
-                        closed,
-                        at,
-                    },
-                );
+            for (at, closed) in self.side(name).hook_edges(now) {
+                let line = LineName(Arc::from(name.as_str()));
+                self.input(now, Input::Hook { line, closed, at });
             }
         }
         if self.next_tick <= now {
@@ -337,7 +368,11 @@ impl Host {
                 self.gateway.handle_input(now, Input::Resolved { query, result });
             }
             Output::Slic { line, action } => {
-                let telephone = &mut self.side(line.as_str()).telephone;
+                let side = self.side(line.as_str());
+                if let Some(module) = &mut side.module {
+                    module.act(now, action);
+                }
+                let telephone = &mut side.telephone;
                 match action {
                     SlicAction::Ring(on) => {
                         telephone.ringing = on;

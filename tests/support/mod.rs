@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test target uses its own part of the world")]
 
 pub mod host;
+pub mod module;
 pub mod network;
 pub mod peer;
 pub mod telephone;

@@ -27,7 +27,8 @@ pub struct Telephone {
     /// Keys being pressed: (low, high, samples left), (0, 0, n) for pauses.
     keys: VecDeque<(f32, f32, usize)>,
     phase: (f32, f32),
-    bounce_ms: u64,
+    /// Bounce after each change of the contact; 0 where a module's model makes it.
+    pub bounce_ms: u64,
 }
 
 /// What the mouth does.
