@@ -5,7 +5,11 @@ pub mod account;
 pub mod dialog;
 pub mod digest;
 pub mod framing;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod message;
+#[cfg(any(test, feature = "rsip"))]
+pub mod rsip_types;
 pub mod sdp;
 pub mod transaction;
 pub mod ua;

@@ -297,7 +297,9 @@ fn parse_headers(lines: &mut Lines<'_>) -> (Headers, Option<Fault>) {
         let mut line = std::borrow::Cow::Borrowed(line);
         while let Some(more) = lines.next_folded() {
             let joined = line.to_mut();
-            joined.truncate(lex::trim_bytes(joined).len().max(usize::from(!joined.is_empty())));
+            while matches!(joined.last(), Some(b' ' | b'\t')) {
+                joined.pop();
+            }
             joined.push(b' ');
             joined.extend_from_slice(lex::trim_bytes(more));
         }

@@ -1,4 +1,10 @@
 use super::*;
+use crate::sip::fuzz;
+use crate::sip::message::{HeaderName, Headers};
+use proptest::prelude::*;
+use std::fmt::Write;
+
+const OFFERS: &str = include_str!("../../../tests/data/sip/offers.txt");
 
 fn capabilities() -> MediaCapabilities {
     MediaCapabilities {
@@ -11,30 +17,243 @@ fn capabilities() -> MediaCapabilities {
     }
 }
 
+fn offers() -> impl Iterator<Item = (&'static str, String)> {
+    OFFERS.split("\n=== ").skip(1).map(|section| {
+        let (name, text) = section.split_once('\n').unwrap();
+        (name, format!("{text}\n").replace('\n', "\r\n"))
+    })
+}
+
+fn offer_of(name: &str) -> String {
+    offers().find(|(other, _)| *other == name).unwrap().1
+}
+
+fn described(negotiated: &Negotiated) -> String {
+    format!(
+        "{:?} {}/{} events {:?}/{:?} {} ms {:?} rtp {} rtcp {} mux {}",
+        negotiated.codec,
+        negotiated.payload_type,
+        negotiated.receive_payload_type,
+        negotiated.telephone_event,
+        negotiated.receive_telephone_event,
+        negotiated.packet_time_ms,
+        negotiated.direction,
+        negotiated.remote_rtp,
+        negotiated.remote_rtcp,
+        negotiated.rtcp_mux
+    )
+}
+
 const ORIGIN: Origin = Origin { id: 17, version: 17 };
+
+#[test]
+fn answers_to_the_offers_of_real_peers() {
+    let mut table = String::new();
+    for (name, text) in offers() {
+        let _ = writeln!(table, "=== {name}");
+        match answer(&capabilities(), ORIGIN, text.as_bytes(), Direction::SendReceive) {
+            Ok((body, negotiated)) => {
+                let _ = writeln!(table, "{}", described(&negotiated));
+                // The first five lines are the same every time.
+                String::from_utf8(body).unwrap().lines().skip(5).for_each(|line| {
+                    let _ = writeln!(table, "  {line}");
+                });
+            }
+            Err(error) => {
+                let _ = writeln!(table, "{error}");
+            }
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn our_offer() {
+    let body = offer(&capabilities(), ORIGIN, Direction::SendReceive);
+    insta::assert_snapshot!(String::from_utf8(body).unwrap().replace('\r', ""));
+}
 
 #[test]
 fn two_of_us_agree() {
     let (mut caller, mut callee) = (Session::new(34), Session::new(100));
+    let address = "2001:db8::20".parse().unwrap();
     let callee_capabilities = MediaCapabilities {
         codecs: vec![Codec::Pcmu],
-        address: IpAddr::from([192, 0, 2, 20]),
+        address,
         rtp_port: 20_000,
+        rtcp_mux: true,
+        packet_time_ms: 40,
         ..capabilities()
     };
-    let offered = caller.offer(&capabilities(), Direction::SendReceive);
+    let caller_capabilities = MediaCapabilities {
+        address: "2001:db8::10".parse().unwrap(),
+        rtcp_mux: true,
+        ..capabilities()
+    };
+    let offered = caller.offer(&caller_capabilities, Direction::SendReceive);
     let (answered, theirs) = callee
         .answer(&callee_capabilities, &offered, Direction::SendReceive)
         .unwrap();
-    let ours = caller.accept_answer(&capabilities(), &answered).unwrap();
-    assert_eq!(ours.codec, Codec::Pcmu);
-    assert_eq!((ours.payload_type, ours.receive_payload_type), (0, 0));
+    let ours = caller.accept_answer(&caller_capabilities, &answered).unwrap();
     assert_eq!(
-        (ours.telephone_event, ours.receive_telephone_event),
-        (Some(101), Some(101))
+        described(&ours),
+        "Pcmu 0/0 events Some(101)/Some(101) 20 ms SendReceive rtp [2001:db8::20]:20000 rtcp [2001:db8::20]:20000 mux true"
     );
-    assert_eq!(ours.remote_rtp, "192.0.2.20:20000".parse().unwrap());
-    assert_eq!(ours.remote_rtcp, "192.0.2.20:20001".parse().unwrap());
-    assert_eq!(theirs.remote_rtp, "192.0.2.10:16384".parse().unwrap());
-    assert_eq!(ours.direction, Direction::SendReceive);
+    assert_eq!(
+        described(&theirs),
+        "Pcmu 0/0 events Some(101)/Some(101) 20 ms SendReceive rtp [2001:db8::10]:16384 rtcp [2001:db8::10]:16384 mux true"
+    );
+}
+
+fn answered(answer: &str) -> Result<Negotiated, SdpError> {
+    let body = offer(&capabilities(), ORIGIN, Direction::SendReceive);
+    let text = format!("v=0\no=- 1 1 IN IP4 192.0.2.9\ns=-\nc=IN IP4 192.0.2.9\nt=0 0\n{answer}");
+    accept_answer(&capabilities(), &body, text.as_bytes())
+}
+
+#[test]
+fn answers_with_numbers_of_their_own() {
+    let negotiated =
+        answered("m=audio 4000 RTP/AVP 96 97\na=rtpmap:96 PCMU/8000\na=rtpmap:97 telephone-event/8000\n");
+    let negotiated = negotiated.unwrap();
+    assert_eq!(
+        (negotiated.payload_type, negotiated.receive_payload_type),
+        (96, 0)
+    );
+    assert_eq!(
+        (negotiated.telephone_event, negotiated.receive_telephone_event),
+        (Some(97), Some(101))
+    );
+}
+
+#[test]
+fn answers_that_refuse() {
+    assert_eq!(answered("m=audio 0 RTP/AVP 0\n"), Err(SdpError::Refused));
+    assert_eq!(answered(""), Err(SdpError::NoAudio));
+    assert_eq!(
+        answered("m=audio 4000 RTP/AVP 18\n"),
+        Err(SdpError::NoCodec(vec!["18".into()]))
+    );
+    let without_events = answered("m=audio 4000 RTP/AVP 8\n").unwrap();
+    assert_eq!(
+        (
+            without_events.telephone_event,
+            without_events.receive_telephone_event
+        ),
+        (None, None)
+    );
+    assert!(
+        !answered("m=audio 4000 RTP/AVP 8\na=rtcp-mux\n").unwrap().rtcp_mux,
+        "not offered"
+    );
+}
+
+#[test]
+fn directions_meet() {
+    let theirs = ["sendrecv", "sendonly", "recvonly", "inactive"];
+    let mut table = String::new();
+    for ours in [
+        Direction::SendReceive,
+        Direction::SendOnly,
+        Direction::ReceiveOnly,
+        Direction::Inactive,
+    ] {
+        for remote in theirs {
+            let text = format!("v=0\nc=IN IP4 192.0.2.9\nm=audio 4 RTP/AVP 8\na={remote}\n");
+            let (_, negotiated) = answer(&capabilities(), ORIGIN, text.as_bytes(), ours).unwrap();
+            let _ = writeln!(table, "{ours:?} + {remote} = {:?}", negotiated.direction);
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[test]
+fn the_version_grows_with_every_change_and_only_then() {
+    let version = |body: &[u8]| {
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        text.split_ascii_whitespace()
+            .nth(3)
+            .unwrap()
+            .parse::<u64>()
+            .unwrap()
+    };
+    let mut session = Session::new(200);
+    let first = session.offer(&capabilities(), Direction::SendReceive);
+    assert_eq!(version(&first), 100);
+    assert_eq!(session.offer(&capabilities(), Direction::SendReceive), first);
+    let hold = session.offer(&capabilities(), Direction::SendOnly);
+    assert_eq!(version(&hold), 101);
+    let remote = offer_of("asterisk");
+    let (reply, _) = session
+        .answer(&capabilities(), remote.as_bytes(), Direction::SendReceive)
+        .unwrap();
+    assert_eq!(version(&reply), 102);
+    let (again, _) = session
+        .answer(&capabilities(), remote.as_bytes(), Direction::SendReceive)
+        .unwrap();
+    assert_eq!(again, reply);
+    // What can't be answered changes nothing.
+    assert!(
+        session
+            .answer(&capabilities(), b"hello", Direction::SendReceive)
+            .is_err()
+    );
+    assert_eq!(session.last(), Some(reply.as_slice()));
+}
+
+#[test]
+fn our_own_offer_after_an_answer_with_refused_streams_before_the_audio() {
+    let remote = offer_of("video first, then two audio streams");
+    let (body, _) = answer(&capabilities(), ORIGIN, remote.as_bytes(), Direction::SendReceive).unwrap();
+    let reply =
+        "v=0\nc=IN IP4 192.0.2.9\nm=video 0 RTP/AVP 96\nm=audio 0 RTP/SAVP 0\nm=audio 4000 RTP/AVPF 0\n";
+    let negotiated = accept_answer(&capabilities(), &body, reply.as_bytes()).unwrap();
+    assert_eq!(negotiated.remote_rtp, "192.0.2.9:4000".parse().unwrap());
+}
+
+#[test]
+fn descriptions_among_other_parts() {
+    let typed = |kind: &str| {
+        let mut headers = Headers::new();
+        headers.push(HeaderName::CONTENT_TYPE, kind);
+        headers
+    };
+    let body = b"preamble\r\n--x\r\nContent-Type: application/ISUP\r\n\r\n\x01\x00\r\n--x\r\nc: Application/SDP\r\n\r\nv=0\r\n\r\n--x--\r\n";
+    let mixed = typed("multipart/mixed;boundary=\"x\"");
+    assert_eq!(session_description(&mixed, body), Some(&b"v=0\r\n"[..]));
+    let nested = [
+        b"--y\r\nContent-Type: multipart/mixed;boundary=x\r\n\r\n".as_slice(),
+        body,
+        b"\r\n--y--",
+    ]
+    .concat();
+    let outer = typed("multipart/related;boundary=y");
+    assert_eq!(session_description(&outer, &nested), Some(&b"v=0\r\n"[..]));
+    assert_eq!(session_description(&mixed, b"--x\r\n\r\ntext\r\n--x--"), None);
+    assert_eq!(
+        session_description(&typed("application/sdp"), b"v=0"),
+        Some(&b"v=0"[..])
+    );
+    assert_eq!(session_description(&typed("text/plain"), b"v=0"), None);
+    assert_eq!(session_description(&Headers::new(), b"v=0"), Some(&b"v=0"[..]));
+    assert_eq!(session_description(&typed("application/sdp"), b""), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn mutated_descriptions_never_panic(
+        at in any::<prop::sample::Index>(),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..10),
+    ) {
+        let all: Vec<_> = offers().map(|(_, text)| text.into_bytes()).collect();
+        let mut bytes = at.get(&all).clone();
+        for (at, byte) in edits {
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+        }
+        fuzz::description(&bytes);
+        fuzz::challenge(&bytes);
+    }
 }
