@@ -432,7 +432,9 @@ impl MediaType {
         let (kind, params) = text.split_at(end);
         let (main, sub) = kind.split_once('/')?;
         let (main, sub) = (lex::trim(main), lex::trim(sub));
-        (lex::is_token(main) && lex::is_token(sub)).then(|| ())?;
+        if !lex::is_token(main) || !lex::is_token(sub) {
+            return None;
+        }
         Some(Self {
             main: main.to_ascii_lowercase(),
             sub: sub.to_ascii_lowercase(),
