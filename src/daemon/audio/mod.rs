@@ -1,0 +1,126 @@
+//! The real-time audio thread: it serves every line's samples and every session's RTP.
+//!
+//! A timer of 10 ms is the clock of the virtual lines; a telephone's answer is worked off the moment it arrives,
+//! RTP packets likewise. The thread runs with SCHED_FIFO and locked memory where that is permitted. It neither
+//! allocates, locks nor logs, and makes no system call but its sockets', its devices' and its timer's. Commands
+//! come in and reports go out over bounded rings, each with an eventfd; what has to be freed goes back over a
+//! third ring and is dropped outside.
+
+mod handle;
+mod line;
+mod realtime;
+mod sockets;
+mod telephone;
+mod thread;
+
+use std::os::unix::net::UnixStream;
+use std::time::Instant;
+
+pub use handle::AudioThread;
+pub use line::AudioLine;
+pub use telephone::Unplugged;
+
+use super::net::PortPair;
+use crate::gateway::SessionId;
+use crate::line::SlicAction;
+use crate::media::{VoiceCommand, VoiceEvent};
+
+/// One line in the audio thread; never used again for another line of the same run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LineId(pub u32);
+
+/// Lines at once.
+pub const LINES_MAX: usize = 64;
+
+/// What the audio thread is told.
+#[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a ring's slot, set aside once; a box would have to be freed in the audio thread"
+)]
+pub enum Command {
+    /// Serve this line, too.
+    AddLine(Box<AudioLine>),
+    /// No longer serve it.
+    RemoveLine(LineId),
+    /// A telephone was connected to a virtual line.
+    Plug {
+        /// Which.
+        line: LineId,
+        /// Its connection, not blocking.
+        stream: UnixStream,
+    },
+    /// For the line's voice path.
+    Voice {
+        /// Which.
+        line: LineId,
+        /// What.
+        command: VoiceCommand,
+    },
+    /// For the line's hardware.
+    Slic {
+        /// Which.
+        line: LineId,
+        /// What.
+        action: SlicAction,
+    },
+    /// Sockets for the line's session.
+    OpenMedia {
+        /// Which.
+        line: LineId,
+        /// Which session's.
+        session: SessionId,
+        /// The sockets.
+        sockets: PortPair,
+    },
+    /// The session's sockets are no longer wanted.
+    CloseMedia {
+        /// Which.
+        line: LineId,
+        /// Which session's.
+        session: SessionId,
+    },
+    /// Leave every line safe and end.
+    Stop,
+}
+
+/// What the audio thread reports.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Report {
+    /// A hook edge.
+    Hook {
+        /// Where.
+        line: LineId,
+        /// Loop closed.
+        closed: bool,
+        /// When.
+        at: Instant,
+    },
+    /// From the voice path.
+    Voice {
+        /// Where.
+        line: LineId,
+        /// What.
+        event: VoiceEvent,
+    },
+    /// A telephone was taken on.
+    Plugged(LineId),
+    /// A second telephone on a line that has one: its connection is closed.
+    Refused(LineId),
+    /// A telephone is gone.
+    Unplugged {
+        /// Where.
+        line: LineId,
+        /// Why.
+        reason: Unplugged,
+    },
+}
+
+/// What is dropped outside the audio thread.
+#[derive(Debug)]
+#[expect(dead_code, reason = "held only to be dropped elsewhere")]
+enum Garbage {
+    Line(Box<AudioLine>),
+    Stream(UnixStream),
+    Sockets(PortPair),
+}

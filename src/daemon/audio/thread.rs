@@ -1,0 +1,423 @@
+//! The thread's loop: wait for the timer, a command, a telephone or a packet; serve it; wait again.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::EventFd;
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use rtrb::{Consumer, Producer};
+
+use super::line::AudioLine;
+use super::sockets::SessionSockets;
+use super::telephone::Unplugged;
+use super::{Command, Garbage, LINES_MAX, LineId, Report};
+use crate::media::TransmitKind;
+
+/// One frame.
+const TICK_NANOSECONDS: i64 = 10_000_000;
+
+/// Frames made up for after the thread was kept from running; what is beyond has no listener any more.
+const CATCH_UP_TICKS: u64 = 5;
+
+/// Happenings taken from the kernel at once.
+const BATCH: usize = 64;
+
+/// The thread's ends of the rings.
+pub(super) struct Rings {
+    pub commands: Consumer<Command>,
+    pub reports: Producer<Report>,
+    pub garbage: Producer<Garbage>,
+}
+
+/// The thread's state.
+pub(super) struct AudioLoop {
+    epoll: Epoll,
+    timer: TimerFd,
+    /// Signalled when a command is in the ring.
+    commanded: Arc<EventFd>,
+    /// Signalled when a report or garbage is in its ring.
+    reported: Arc<EventFd>,
+    rings: Rings,
+    lines: Vec<Box<AudioLine>>,
+    /// Hook states whose reports found the ring full; the last one of each line is what counts.
+    unreported: Vec<Report>,
+    ticks: Arc<AtomicU64>,
+    anything_to_report: bool,
+}
+
+/// What a descriptor in the epoll set is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Token {
+    Timer,
+    Commands,
+    Telephone(LineId),
+    Rtp(LineId),
+    Rtcp(LineId),
+}
+
+impl Token {
+    fn to_u64(self) -> u64 {
+        let (kind, line) = match self {
+            Self::Timer => (0, 0),
+            Self::Commands => (1, 0),
+            Self::Telephone(LineId(line)) => (2, line),
+            Self::Rtp(LineId(line)) => (3, line),
+            Self::Rtcp(LineId(line)) => (4, line),
+        };
+        kind << 32 | u64::from(line)
+    }
+
+    fn from_u64(token: u64) -> Option<Self> {
+        // The lower half is the line's number whole.
+        let line = LineId(token as u32);
+        Some(match token >> 32 {
+            0 => Self::Timer,
+            1 => Self::Commands,
+            2 => Self::Telephone(line),
+            3 => Self::Rtp(line),
+            4 => Self::Rtcp(line),
+            _ => return None,
+        })
+    }
+}
+
+impl AudioLoop {
+    pub(super) fn new(
+        rings: Rings,
+        commanded: Arc<EventFd>,
+        reported: Arc<EventFd>,
+        ticks: Arc<AtomicU64>,
+    ) -> nix::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let timer = TimerFd::new(
+            ClockId::CLOCK_MONOTONIC,
+            TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
+        )?;
+        timer.set(
+            Expiration::Interval(TimeSpec::new(0, TICK_NANOSECONDS)),
+            TimerSetTimeFlags::empty(),
+        )?;
+        epoll.add(
+            &timer,
+            EpollEvent::new(EpollFlags::EPOLLIN, Token::Timer.to_u64()),
+        )?;
+        epoll.add(
+            commanded.as_fd(),
+            EpollEvent::new(EpollFlags::EPOLLIN, Token::Commands.to_u64()),
+        )?;
+        Ok(Self {
+            epoll,
+            timer,
+            commanded,
+            reported,
+            rings,
+            lines: Vec::with_capacity(LINES_MAX),
+            unreported: Vec::with_capacity(LINES_MAX),
+            ticks,
+            anything_to_report: false,
+        })
+    }
+
+    /// Runs until told to stop; every line is safe afterwards.
+    pub(super) fn run(mut self) {
+        let mut happenings = [EpollEvent::empty(); BATCH];
+        let mut running = true;
+        while running {
+            let count = match self.epoll.wait(&mut happenings, EpollTimeout::NONE) {
+                Ok(count) => count,
+                Err(nix::Error::EINTR) => continue,
+                // Only a descriptor of ours gone bad; the daemon sees the thread end.
+                Err(_) => break,
+            };
+            let now = Instant::now();
+            let tokens = happenings[..count]
+                .iter()
+                .filter_map(|happening| Token::from_u64(happening.data()));
+            // What telephones and the network said comes first: an answer that is here is not overdue, and a
+            // telephone that left makes room for the next.
+            let (mut timer, mut commands) = (false, false);
+            for token in tokens {
+                match token {
+                    Token::Timer => timer = true,
+                    Token::Commands => commands = true,
+                    Token::Telephone(line) => self.telephone_readable(now, line),
+                    Token::Rtp(line) => self.packets_readable(now, line, TransmitKind::Rtp),
+                    Token::Rtcp(line) => self.packets_readable(now, line, TransmitKind::Rtcp),
+                }
+            }
+            if commands {
+                running = self.obey(now);
+            }
+            if timer {
+                self.tick();
+            }
+            if std::mem::take(&mut self.anything_to_report) {
+                // Fails only when the counter is at its end: then it is readable already.
+                let _ = self.reported.write(1);
+            }
+        }
+        let now = Instant::now();
+        for line in &mut self.lines {
+            line.make_safe(now);
+        }
+    }
+
+    fn tick(&mut self) {
+        let mut expirations = [0; 8];
+        let elapsed = match nix::unistd::read(&self.timer, &mut expirations) {
+            Ok(8) => u64::from_ne_bytes(expirations),
+            _ => return,
+        };
+        self.retry_reports();
+        for _ in 0..elapsed.min(CATCH_UP_TICKS) {
+            let now = Instant::now();
+            for index in 0..self.lines.len() {
+                // What a flood left unread in the last tick is read in this one.
+                self.with_line(index, |line, report| line.hear_telephone(now, report));
+                self.with_line(index, |line, report| line.tick(now, report));
+            }
+        }
+        self.ticks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn telephone_readable(&mut self, now: Instant, line: LineId) {
+        if let Some(index) = self.index_of(line) {
+            self.with_line(index, |line, report| line.hear_telephone(now, report));
+        }
+    }
+
+    fn packets_readable(&mut self, now: Instant, line: LineId, kind: TransmitKind) {
+        if let Some(index) = self.index_of(line) {
+            self.with_line(index, |line, report| {
+                line.hear_network(now, kind, report);
+                Ok(())
+            });
+        }
+    }
+
+    /// Carries out the commands in the ring; `false`: stop.
+    fn obey(&mut self, now: Instant) -> bool {
+        let _ = self.commanded.read();
+        while let Ok(command) = self.rings.commands.pop() {
+            match command {
+                Command::Stop => return false,
+                Command::AddLine(line) if self.lines.len() < LINES_MAX => self.lines.push(line),
+                Command::AddLine(line) => self.discard(Garbage::Line(line)),
+                Command::RemoveLine(line) => self.remove(now, line),
+                Command::Plug { line, stream } => self.plug(now, line, stream),
+                Command::Voice { line, command } => {
+                    if let Some(index) = self.index_of(line) {
+                        self.with_line(index, |line, report| {
+                            line.command(now, command, report);
+                            Ok(())
+                        });
+                    }
+                }
+                Command::Slic { line, action } => {
+                    if let Some(index) = self.index_of(line) {
+                        self.with_line(index, |line, _| line.act(now, action));
+                    }
+                }
+                Command::OpenMedia {
+                    line,
+                    session,
+                    sockets,
+                } => {
+                    self.open_media(line, SessionSockets::new(session, sockets));
+                }
+                Command::CloseMedia { line, session } => {
+                    if let Some(index) = self.index_of(line)
+                        && self.lines[index]
+                            .sockets
+                            .as_ref()
+                            .is_some_and(|open| open.session == session)
+                    {
+                        self.close_media(index);
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    fn plug(&mut self, now: Instant, line: LineId, stream: std::os::unix::net::UnixStream) {
+        let Some(index) = self.index_of(line) else {
+            return self.discard(Garbage::Stream(stream));
+        };
+        // The telephone before may have left in this very moment, after the kernel was asked.
+        self.with_line(index, |line, report| line.hear_telephone(now, report));
+        let token = Token::Telephone(line).to_u64();
+        let watched = self.epoll.add(
+            &stream,
+            EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, token),
+        );
+        let mut refused = None;
+        self.with_line(index, |line, report| {
+            if watched.is_err() {
+                refused = Some(stream);
+                return Ok(());
+            }
+            match line.plug(now, stream, report) {
+                Ok(()) => line.hear_telephone(now, report),
+                Err(stream) => {
+                    refused = Some(stream);
+                    Ok(())
+                }
+            }
+        });
+        if let Some(stream) = refused {
+            let _ = self.epoll.delete(&stream);
+            self.report(Report::Refused(line));
+            self.discard(Garbage::Stream(stream));
+        }
+    }
+
+    fn open_media(&mut self, line: LineId, sockets: SessionSockets) {
+        let Some(index) = self.index_of(line) else {
+            return self.discard(Garbage::Sockets(sockets.into_pair()));
+        };
+        self.close_media(index);
+        for (kind, token) in [
+            (TransmitKind::Rtp, Token::Rtp(line)),
+            (TransmitKind::Rtcp, Token::Rtcp(line)),
+        ] {
+            let event = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, token.to_u64());
+            // Fails only for want of kernel memory; packets are then read at the next tick's pace.
+            let _ = self.epoll.add(sockets.descriptor(kind), event);
+        }
+        self.lines[index].sockets = Some(sockets);
+    }
+
+    fn close_media(&mut self, index: usize) {
+        if let Some(sockets) = self.lines[index].sockets.take() {
+            for kind in [TransmitKind::Rtp, TransmitKind::Rtcp] {
+                let _ = self.epoll.delete(sockets.descriptor(kind));
+            }
+            self.discard(Garbage::Sockets(sockets.into_pair()));
+        }
+    }
+
+    fn remove(&mut self, now: Instant, line: LineId) {
+        let Some(index) = self.index_of(line) else { return };
+        self.lines[index].make_safe(now);
+        self.unplug(now, index, Unplugged::Closed);
+        self.close_media(index);
+        let line = self.lines.swap_remove(index);
+        self.discard(Garbage::Line(line));
+    }
+
+    /// Has a line do something, its reports going into the ring; a telephone it loses is unplugged.
+    fn with_line(
+        &mut self,
+        index: usize,
+        work: impl FnOnce(&mut AudioLine, &mut dyn FnMut(Report)) -> Result<(), Unplugged>,
+    ) {
+        let (rings, unreported) = (&mut self.rings, &mut self.unreported);
+        let mut reported = false;
+        let result = work(&mut self.lines[index], &mut |report| {
+            reported = true;
+            push(&mut rings.reports, unreported, report);
+        });
+        self.anything_to_report |= reported;
+        if let Err(reason) = result {
+            self.unplug(Instant::now(), index, reason);
+        }
+    }
+
+    fn unplug(&mut self, now: Instant, index: usize, reason: Unplugged) {
+        if let Some(telephone) = self.lines[index].telephone() {
+            let _ = self.epoll.delete(telephone.descriptor());
+        }
+        let mut stream = None;
+        self.with_line(index, |line, report| {
+            stream = line.unplug(now, report);
+            Ok(())
+        });
+        if let Some(stream) = stream {
+            let line = self.lines[index].id();
+            self.report(Report::Unplugged { line, reason });
+            self.discard(Garbage::Stream(stream));
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        self.anything_to_report = true;
+        push(&mut self.rings.reports, &mut self.unreported, report);
+    }
+
+    fn retry_reports(&mut self) {
+        while let Some(report) = self.unreported.first() {
+            if self.rings.reports.push(*report).is_err() {
+                return;
+            }
+            self.anything_to_report = true;
+            self.unreported.remove(0);
+        }
+    }
+
+    fn discard(&mut self, garbage: Garbage) {
+        self.anything_to_report = true;
+        // The ring is emptied with every report and far larger than what can be open; were it full all the same,
+        // freeing here is a hiccup, not a fault.
+        let _ = self.rings.garbage.push(garbage);
+    }
+
+    fn index_of(&self, line: LineId) -> Option<usize> {
+        self.lines.iter().position(|candidate| candidate.id() == line)
+    }
+}
+
+/// Into the ring; a hook edge that finds it full is kept, the newest one of each line.
+fn push(ring: &mut Producer<Report>, unreported: &mut Vec<Report>, report: Report) {
+    if unreported.is_empty() && ring.push(report).is_ok() {
+        return;
+    }
+    if let Report::Hook { line, .. } = report {
+        unreported.retain(|waiting| !matches!(waiting, Report::Hook { line: other, .. } if *other == line));
+        if unreported.len() < unreported.capacity() {
+            unreported.push(report);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_survive_the_kernel() {
+        let line = LineId(u32::MAX);
+        for token in [
+            Token::Timer,
+            Token::Commands,
+            Token::Telephone(line),
+            Token::Rtp(line),
+            Token::Rtcp(LineId(0)),
+        ] {
+            assert_eq!(Token::from_u64(token.to_u64()), Some(token));
+        }
+        assert_eq!(Token::from_u64(u64::MAX), None);
+    }
+
+    #[test]
+    fn of_edges_that_find_the_ring_full_the_last_one_counts() {
+        let (mut ring, mut reader) = rtrb::RingBuffer::new(1);
+        let mut unreported = Vec::with_capacity(4);
+        let line = LineId(1);
+        let edge = |closed| Report::Hook {
+            line,
+            closed,
+            at: Instant::now(),
+        };
+        let last = edge(false);
+        for report in [edge(true), edge(false), edge(true), last] {
+            push(&mut ring, &mut unreported, report);
+        }
+        assert_eq!(unreported, [last]);
+        assert!(matches!(reader.pop(), Ok(Report::Hook { closed: true, .. })));
+    }
+}

@@ -1,0 +1,448 @@
+//! The daemon's one loop: inputs to the gateway, its outputs carried out, sleep until its next deadline.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use serde_json::Value;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::{Interval, MissedTickBehavior};
+
+use super::DaemonError;
+use super::audio::{AudioThread, Command, Report};
+use super::clock::{TOLD_EVERY, wall_clock};
+use super::control::{Reply, Request, SocketFile, event_line, listen, serve};
+use super::history::History;
+use super::inbound::Inbound;
+use super::lines::Lines;
+use super::net::{PortPairs, SipNet};
+use super::service;
+use super::setup::Setup;
+use crate::gateway::{Event, EventKind, Gateway, Input, LineName, Output, SessionId};
+use crate::media::VoicePath;
+
+/// Inputs waiting for the loop; beyond it, whoever brings more waits.
+const INBOUND: usize = 256;
+
+/// Events a slow follower may lag behind.
+const EVENTS: usize = 256;
+
+/// SIGTERM to the end at the latest, with half a second in hand of the 5 s promised.
+const SHUTDOWN_WITHIN: Duration = Duration::from_millis(4500);
+
+/// Reports of the audio thread worked off before everything else has its turn.
+const REPORTS_AT_ONCE: usize = 256;
+
+/// How often the audio thread is looked after.
+const LOOKED_AFTER_EVERY: Duration = Duration::from_secs(1);
+
+/// Reads the configuration again.
+pub type Reread = Box<dyn FnMut() -> Result<Setup, DaemonError>>;
+
+/// What the loop is started with.
+pub struct Start {
+    /// The configuration.
+    pub setup: Setup,
+    /// Its file, as told to those who ask.
+    pub config_file: PathBuf,
+    /// Reads it again.
+    pub reread: Reread,
+    /// The control socket; `None`: none.
+    pub control: Option<PathBuf>,
+    /// Where the call history is kept.
+    pub state_directory: Option<PathBuf>,
+}
+
+/// Runs until SIGTERM, SIGINT or a fault.
+pub async fn run(start: Start) -> Result<(), DaemonError> {
+    let (inbound, arrivals) = mpsc::channel(INBOUND);
+    Crank::new(start, inbound)?.turn(arrivals).await
+}
+
+struct Crank {
+    gateway: Gateway,
+    audio: AudioThread,
+    lines: Lines,
+    net: SipNet,
+    ports: PortPairs,
+    setup: Setup,
+    config_file: PathBuf,
+    reread: Reread,
+    history: History,
+    events: broadcast::Sender<Arc<str>>,
+    done: bool,
+    _control: Option<SocketFile>,
+}
+
+impl Crank {
+    fn new(start: Start, inbound: mpsc::Sender<Inbound>) -> Result<Self, DaemonError> {
+        let now = Instant::now();
+        let mut setup = start.setup;
+        let mut net = SipNet::bind(setup.sip_bind, inbound.clone())?;
+        setup.gateway.sip_udp = Some(net.bound());
+        setup.gateway.sip_tcp = Some(net.bound());
+        let (events, _) = broadcast::channel(EVENTS);
+        let control = match &start.control {
+            Some(path) => {
+                let (listener, file) = listen(path)?;
+                tokio::spawn(serve(listener, inbound.clone(), events.clone()));
+                Some(file)
+            }
+            None => None,
+        };
+        let mut audio = AudioThread::start()?;
+        let mut lines = Lines::new(inbound);
+        lines.apply(&setup.lines, &mut audio, voices(&setup)?)?;
+        let gateway = Gateway::new(setup.gateway.clone(), random()?, now);
+        let ports = rtp_ports(&setup, &net)?;
+        let _ = net.local_towards(now, net.bound());
+        Ok(Self {
+            gateway,
+            audio,
+            lines,
+            ports,
+            net,
+            setup,
+            config_file: start.config_file,
+            reread: start.reread,
+            history: History::open(start.state_directory.as_deref()),
+            events,
+            done: false,
+            _control: control,
+        })
+    }
+
+    async fn turn(mut self, mut arrivals: mpsc::Receiver<Inbound>) -> Result<(), DaemonError> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hang_up = signal(SignalKind::hangup())?;
+        let mut wall = every(TOLD_EVERY);
+        let mut look_after = every(LOOKED_AFTER_EVERY);
+        let mut alive = every(service::alive_interval().unwrap_or(LOOKED_AFTER_EVERY));
+        let mut audio_ticks = self.audio.ticks();
+        self.feed(wall_clock());
+        tracing::info!(sip = %self.net.bound(), lines = self.setup.lines.len(), "ready");
+        service::ready();
+        let mut end_by: Option<Instant> = None;
+        while !self.done {
+            let deadline = soonest(self.gateway.poll_timeout(), end_by);
+            tokio::select! {
+                () = end_asked(&mut terminate, &mut interrupt) => {
+                    if end_by.is_some() {
+                        tracing::warn!("asked to end twice: ending without waiting for the network");
+                        break;
+                    }
+                    tracing::info!("ending: calls are hung up and accounts un-registered");
+                    service::stopping();
+                    end_by = Some(Instant::now() + SHUTDOWN_WITHIN);
+                    self.feed(Input::Shutdown);
+                }
+                _ = hang_up.recv() => {
+                    if let Err(error) = self.reload() {
+                        tracing::error!("the new configuration is refused, the running one stays: {error}");
+                    }
+                }
+                result = self.audio.reported() => {
+                    result?;
+                    self.take_reports();
+                }
+                arrival = arrivals.recv() => {
+                    if let Some(arrival) = arrival {
+                        self.take(arrival);
+                    }
+                }
+                () = sleep_until(deadline) => {
+                    let now = Instant::now();
+                    if end_by.is_some_and(|end_by| end_by <= now) {
+                        tracing::warn!("ending with the network's answers outstanding");
+                        break;
+                    }
+                    self.gateway.handle_timeout(now);
+                    self.carry_out();
+                }
+                _ = wall.tick() => self.feed(wall_clock()),
+                _ = look_after.tick() => {
+                    if !self.audio.is_running() {
+                        return Err(DaemonError::AudioThread);
+                    }
+                }
+                _ = alive.tick() => {
+                    // A hanging audio thread lets the service manager's watchdog bite.
+                    let ticks = self.audio.ticks();
+                    if ticks != audio_ticks {
+                        service::alive();
+                    }
+                    audio_ticks = ticks;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One input, and everything that follows from it.
+    fn feed(&mut self, input: Input) {
+        self.gateway.handle_input(Instant::now(), input);
+        self.carry_out();
+    }
+
+    fn carry_out(&mut self) {
+        // What carrying out brings about at once (a socket that cannot be had) is fed after all is drained.
+        let mut follow_up = Vec::new();
+        loop {
+            while let Some(output) = self.gateway.poll_output() {
+                follow_up.extend(self.carry_out_one(output));
+            }
+            if follow_up.is_empty() {
+                return;
+            }
+            let next = follow_up.remove(0);
+            self.gateway.handle_input(Instant::now(), next);
+        }
+    }
+
+    fn carry_out_one(&mut self, output: Output) -> Option<Input> {
+        match output {
+            Output::Transmit {
+                transport,
+                remote,
+                bytes,
+            } => self.net.transmit(transport, remote, bytes),
+            Output::Resolve {
+                query, host, port, ..
+            } => self.net.resolve(query, host, port),
+            Output::Slic { line, action } => {
+                if let Some(line) = self.lines.id(&line) {
+                    self.audio.command(Command::Slic { line, action });
+                }
+            }
+            Output::Voice { line, command } => {
+                if let Some(line) = self.lines.id(&line) {
+                    self.audio.command(Command::Voice {
+                        line,
+                        command: *command,
+                    });
+                }
+            }
+            Output::OpenMedia { line, session } => return Some(self.open_media(&line, session)),
+            Output::CloseMedia { line, session } => {
+                if let Some(line) = self.lines.id(&line) {
+                    self.audio.command(Command::CloseMedia { line, session });
+                }
+            }
+            Output::Event(event) => self.publish(&event),
+            Output::CallRecord(record) => self.history.add(*record),
+            Output::Done => self.done = true,
+        }
+        None
+    }
+
+    fn open_media(&mut self, line: &LineName, session: SessionId) -> Input {
+        let Some(line) = self.lines.id(line) else {
+            return Input::MediaFailed {
+                session,
+                reason: "the line is gone".to_owned(),
+            };
+        };
+        match self.ports.open() {
+            Ok(sockets) => {
+                let port = sockets.address.port();
+                self.audio.command(Command::OpenMedia {
+                    line,
+                    session,
+                    sockets,
+                });
+                Input::MediaOpened { session, port }
+            }
+            Err(error) => Input::MediaFailed {
+                session,
+                reason: error.to_string(),
+            },
+        }
+    }
+
+    fn publish(&self, event: &Event) {
+        let Ok(json) = serde_json::to_value(event) else {
+            return;
+        };
+        log_event(&event.kind, &json);
+        // Nobody following is no failure.
+        let _ = self.events.send(json.to_string().into());
+    }
+
+    fn take(&mut self, arrival: Inbound) {
+        match arrival {
+            Inbound::Gateway(input) => self.feed(*input),
+            Inbound::Datagram { remote, bytes } => match self.net.local_towards(Instant::now(), remote) {
+                Ok(local) => self.feed(Input::Datagram { local, remote, bytes }),
+                Err(error) => tracing::debug!(%remote, %error, "a datagram from where no route leads back"),
+            },
+            Inbound::Accepted { stream, remote } => self.net.accepted(stream, remote),
+            Inbound::Closed {
+                remote,
+                serial,
+                reason,
+            } => {
+                self.net.closed(remote, serial);
+                self.feed(Input::TransportFailed {
+                    transport: crate::sip::ua::Transport::Tcp,
+                    remote,
+                    reason,
+                });
+            }
+            Inbound::Resolved { query, result } => {
+                let result = self.net.routes(Instant::now(), result);
+                self.feed(Input::Resolved { query, result });
+            }
+            Inbound::Telephone { line, stream } => {
+                if let (Some(line), Ok(stream)) = (self.lines.id(&line), stream.into_std()) {
+                    self.audio.command(Command::Plug { line, stream });
+                }
+            }
+            Inbound::Control { request, reply } => {
+                // A program that didn't wait for its answer doesn't want it.
+                let _ = reply.send(self.answer(request));
+            }
+        }
+    }
+
+    fn take_reports(&mut self) {
+        for _ in 0..REPORTS_AT_ONCE {
+            let Some(report) = self.audio.report() else { return };
+            self.take_report(report);
+        }
+    }
+
+    fn take_report(&mut self, report: Report) {
+        let (Report::Hook { line, .. }
+        | Report::Voice { line, .. }
+        | Report::Plugged(line)
+        | Report::Refused(line)
+        | Report::Unplugged { line, .. }) = report;
+        let Some(line) = self.lines.name(line).cloned() else {
+            return;
+        };
+        match report {
+            Report::Hook { closed, at, .. } => self.feed(Input::Hook { line, closed, at }),
+            Report::Voice { event, .. } => self.feed(Input::Voice { line, event }),
+            Report::Plugged(_) => tracing::info!(%line, "a telephone is plugged in"),
+            Report::Refused(_) => tracing::warn!(%line, "a second telephone is refused"),
+            Report::Unplugged { reason, .. } => tracing::info!(%line, "the telephone is unplugged: {reason}"),
+        }
+    }
+
+    fn answer(&mut self, request: Request) -> Reply {
+        match request {
+            Request::Status => Reply::ok(&self.gateway.status(Instant::now())),
+            // Subscriptions are the control socket's own affair.
+            Request::Events => Reply::Ok(Value::Null),
+            Request::Reload => match self.reload() {
+                Ok(()) => Reply::Ok(Value::Null),
+                Err(error) => Reply::Error(error.to_string()),
+            },
+            Request::Calls => Reply::ok(self.history.records()),
+            Request::Call { id } => match self.history.find(&id) {
+                Some(record) => Reply::ok(record),
+                None => Reply::Error(format!(
+                    "there is no call {id}; `tipring calls` lists those there are"
+                )),
+            },
+            Request::Socket { line } => match self.lines.socket(&line) {
+                Some((name, socket)) => Reply::ok(&serde_json::json!({
+                    "socket": socket, "country": self.setup.country(name),
+                })),
+                None => Reply::Error(format!(
+                    "there is no virtual line {line}; `tipring status` lists the lines"
+                )),
+            },
+            Request::ConfigFile => Reply::ok(&self.config_file),
+        }
+    }
+
+    /// All of the new configuration, or none.
+    fn reload(&mut self) -> Result<(), DaemonError> {
+        service::reloading();
+        let result = self.apply_again();
+        service::ready();
+        result
+    }
+
+    fn apply_again(&mut self) -> Result<(), DaemonError> {
+        let mut setup = (self.reread)()?;
+        if setup.sip_bind != self.setup.sip_bind {
+            tracing::warn!("sip.bind has changed: that takes effect at the next start");
+            setup.sip_bind = self.setup.sip_bind;
+        }
+        setup.gateway.sip_udp = Some(self.net.bound());
+        setup.gateway.sip_tcp = Some(self.net.bound());
+        self.lines.apply(&setup.lines, &mut self.audio, voices(&setup)?)?;
+        self.ports = rtp_ports(&setup, &self.net)?;
+        self.setup = setup;
+        self.feed(Input::Configure(Box::new(self.setup.gateway.clone())));
+        tracing::info!("the new configuration is in force");
+        Ok(())
+    }
+}
+
+/// One span a line, and one a call within it.
+fn log_event(kind: &EventKind, json: &Value) {
+    let text = |name: &str| json.get(name).and_then(Value::as_str);
+    let _line = text("line").map(|line| tracing::info_span!("line", name = line).entered());
+    let _call = text("call").map(|call| tracing::info_span!("call", id = call).entered());
+    match kind {
+        EventKind::Digit { .. } | EventKind::Ring { .. } | EventKind::Tone { .. } => {
+            tracing::debug!("{}", event_line(json));
+        }
+        _ => tracing::info!("{}", event_line(json)),
+    }
+}
+
+/// Makes the voice path of a line.
+fn voices(setup: &Setup) -> Result<impl FnMut(&LineName) -> VoicePath + '_, DaemonError> {
+    let seed = random()?;
+    let mut seeds = StdRng::from_seed(seed);
+    Ok(move |line: &LineName| VoicePath::new(&setup.voice(line), seeds.next_u64()))
+}
+
+fn rtp_ports(setup: &Setup, net: &SipNet) -> Result<PortPairs, DaemonError> {
+    let [low, high, ..] = random()?;
+    let (first, last) = setup.rtp_ports;
+    Ok(PortPairs::new(
+        net.bound().ip(),
+        first,
+        last,
+        u16::from_le_bytes([low, high]),
+    ))
+}
+
+fn random() -> Result<[u8; 32], DaemonError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| std::io::Error::other(error.to_string()))?;
+    Ok(bytes)
+}
+
+fn every(period: Duration) -> Interval {
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
+fn soonest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    [one, other].into_iter().flatten().min()
+}
+
+async fn sleep_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn end_asked(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}

@@ -1,0 +1,60 @@
+//! What the daemon's tasks send to its one loop.
+
+use std::net::SocketAddr;
+
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::oneshot;
+
+use super::control::{Reply, Request};
+use crate::gateway::{Input, LineName};
+
+/// Something from outside, on its way to the gateway or answered by the loop itself.
+#[derive(Debug)]
+pub enum Inbound {
+    /// Ready for the gateway as it is.
+    Gateway(Box<Input>),
+    /// A SIP datagram.
+    Datagram {
+        /// Where it came from.
+        remote: SocketAddr,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// Somebody made a SIP connection to us.
+    Accepted {
+        /// The connection.
+        stream: TcpStream,
+        /// The other end.
+        remote: SocketAddr,
+    },
+    /// A SIP connection is gone, or could not be made.
+    Closed {
+        /// The other end.
+        remote: SocketAddr,
+        /// Which of the connections to it, in the order they were made.
+        serial: u64,
+        /// The system's words.
+        reason: String,
+    },
+    /// The addresses of a host.
+    Resolved {
+        /// Number of the query.
+        query: u64,
+        /// Addresses, or why there are none.
+        result: Result<Vec<SocketAddr>, String>,
+    },
+    /// A telephone connects to a virtual line.
+    Telephone {
+        /// Which line.
+        line: LineName,
+        /// Its connection.
+        stream: UnixStream,
+    },
+    /// A program asks something over the control socket.
+    Control {
+        /// What.
+        request: Request,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Reply>,
+    },
+}
