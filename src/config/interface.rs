@@ -1,7 +1,7 @@
 //! What telephones are plugged into.
 
 use super::build::narrow;
-use super::file::{GpioModuleFile, InterfaceFile, LevelName, ModuleName, SoundCardFile};
+use super::interface_file::{GpioModuleFile, InterfaceFile, LevelName, ModuleName, SoundCardFile};
 use super::model::{GpioLine, GpioModule, Interface, Level, ModuleKind, SoundCard};
 use super::problem::{Place, Problems};
 use super::section::Located;
@@ -55,7 +55,7 @@ pub(super) fn model(file: InterfaceFile, problems: &mut Problems) -> Option<Inte
 fn gpio_module(file: GpioModuleFile, problems: &mut Problems) -> Option<GpioModule> {
     let audio = file.audio?.value;
     if let Some(rate) = &audio.rate_hz
-        && rate.value.0 % 100 != 0
+        && !rate.value.0.is_multiple_of(100)
     {
         problems.error(
             rate.place,

@@ -7,12 +7,16 @@
 //!
 //! YAML 1.2 without what a configuration has no use for: aliases, anchors, tags, several documents.
 
+mod address;
 mod build;
+mod dial_plan;
 mod file;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod hook;
 mod interface;
+mod interface_file;
+mod line;
 mod load;
 pub mod model;
 mod nearest;
