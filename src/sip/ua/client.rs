@@ -312,6 +312,15 @@ impl UserAgent {
         }
     }
 
+    /// The transaction without final response that this owner's request runs in.
+    pub(super) fn client_of(&self, owner: &Owner) -> Option<ClientKey> {
+        let mut owned = self
+            .clients
+            .iter()
+            .filter(|(_, t)| t.owner == *owner && t.is_pending());
+        owned.next().map(|(key, _)| key.clone())
+    }
+
     /// Takes a request back: whatever comes to it concerns nobody.
     pub(super) fn clients_forget(&mut self, owner: &Owner) {
         self.clients.retain(|_, transaction| transaction.owner != *owner);

@@ -82,7 +82,7 @@ impl UserAgent {
             }
             Some(Stage::Up(_)) => {
                 self.open_and_accept(now, key, arrived, call);
-                self.cancel_reinvite(now, call);
+                self.abandon_offers(now, call);
                 self.drop_call(
                     call,
                     UaEvent::Ended {
@@ -173,6 +173,7 @@ impl UserAgent {
 
     /// Sends BYE in an accepted call; the call itself is the caller's business.
     pub(super) fn send_bye(&mut self, now: Instant, call: CallId) {
+        self.abandon_offers(now, call);
         let Some(entry) = self.calls.get_mut(&call) else {
             return;
         };

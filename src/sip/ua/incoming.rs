@@ -1,6 +1,7 @@
 //! INVITEs to us: from 100 Trying to the answer, the refusal, or the caller's CANCEL.
 
 use super::call::{Call, Session, Stage};
+use super::registration::Registration;
 use super::reinvite::{Exchange, Unacknowledged};
 use super::server::ServerKey;
 use super::stray::{ALLOW, status};
@@ -224,6 +225,9 @@ impl UserAgent {
 
     /// The account an INVITE is for: by its Request-URI's user, by the server it comes from, or both.
     fn account_for(&self, arrived: &Arrived) -> Option<std::sync::Arc<crate::sip::account::Account>> {
+        if self.is_from_ourselves(&arrived.request) {
+            return None;
+        }
         let user = arrived.request.uri.user();
         let by_user = |name: &AccountName| {
             self.registrations
@@ -241,20 +245,25 @@ impl UserAgent {
             .map(|registration| registration.account().clone())
     }
 
-    /// Whether an address is one of an account's server.
+    /// Whether an address is one of an account's server. Ports differ where a server sends from another socket.
     fn is_server_of(&self, account: &AccountName, remote: std::net::SocketAddr) -> bool {
-        let Some(registration) = self.registrations.get(account) else {
+        let hops = self
+            .registrations
+            .get(account)
+            .map(Registration::hops)
+            .unwrap_or_default();
+        hops.iter().any(|hop| hop.remote.ip() == remote.ip())
+    }
+
+    /// Whether a request is one of our own calls coming back in: lines of this machine calling each other.
+    fn is_from_ourselves(&self, request: &Request) -> bool {
+        let Ok(call_id) = request.headers.call_id() else {
             return false;
         };
-        // Lines of this machine call each other from our own port, which no server has.
-        registration
-            .hops()
-            .iter()
-            .any(|hop| hop.remote.ip() == remote.ip() && hop.remote.port() == remote.port())
-            || registration.hops().iter().any(|hop| {
-                hop.remote.ip() == remote.ip()
-                    && !(hop.local_ip == remote.ip() && hop.remote.port() != remote.port())
-            })
+        self.calls.values().any(|call| match &call.stage {
+            Stage::Outgoing(outgoing) => outgoing.request.headers.call_id().is_ok_and(|own| own == call_id),
+            Stage::Incoming(_) | Stage::Up(_) => false,
+        })
     }
 }
 

@@ -135,6 +135,7 @@ impl UserAgent {
             } => {
                 if transport == Transport::Tcp {
                     self.streams.remove(&remote);
+                    self.connection_lost(now, remote);
                 }
                 self.clients_unreachable(now, transport, remote, &reason);
             }

@@ -107,7 +107,7 @@ impl UserAgent {
                 let transport = account.transport.unwrap_or(Transport::Udp);
                 let user = account.username.clone();
                 self.open_call(call, Some(account.clone()), request, user, transport);
-                if hops.is_empty() {
+                if hops.is_empty() || !account.register {
                     let name = account.server_name();
                     self.look_up(now, call, name, transport);
                 } else {
@@ -214,16 +214,27 @@ impl UserAgent {
     }
 
     pub(super) fn invite_resolved(&mut self, now: Instant, call: CallId, result: Result<Vec<Route>, String>) {
-        let Some(Stage::Outgoing(outgoing)) = self.calls.get(&call).map(|c| &c.stage) else {
+        let Some(entry) = self.calls.get(&call) else {
+            return;
+        };
+        let Stage::Outgoing(outgoing) = &entry.stage else {
             return;
         };
         let transport = outgoing.transport;
+        let account = entry
+            .account
+            .as_ref()
+            .filter(|_| !outgoing.redirects.is_under_way());
+        let account = account.map(|account| account.name.clone());
         match result {
             Ok(routes) => {
-                let hops = routes
+                let hops: VecDeque<Hop> = routes
                     .into_iter()
                     .map(|route| Hop::new(transport, route))
                     .collect();
+                if let Some(account) = account {
+                    self.note_hops(&account, hops.iter().copied());
+                }
                 self.start_invite(now, call, hops);
             }
             Err(reason) => self.drop_call(

@@ -29,6 +29,11 @@ impl Redirects {
         }
     }
 
+    /// Whether the present target isn't the first one.
+    pub fn is_under_way(&self) -> bool {
+        self.tried.len() > 1
+    }
+
     /// Whether the present target is at the account's own server, which may see its credentials.
     pub fn is_at_home(&self, account: &Account) -> bool {
         self.tried.len() == 1

@@ -17,6 +17,8 @@ use std::time::{Duration, Instant};
 
 /// Behind a NAT an empty datagram keeps the mapping open: RFC 5626 4.4.1 has 24 to 29 s for UDP.
 const KEEP_ALIVE: Duration = Duration::from_secs(25);
+/// After a lost connection, registering anew waits at most so long: a server that restarts isn't mobbed.
+const RECONNECT: Duration = Duration::from_secs(4);
 /// A NAT whose mapping differs each time would have us register for ever.
 const MOST_ADAPTATIONS: u8 = 2;
 
@@ -402,6 +404,28 @@ impl UserAgent {
         registration.last_error = Some(reason);
         let event = registration.event();
         self.event(event);
+    }
+
+    /// A connection is gone: calls to us would come over it, so a new one is made soon.
+    pub(super) fn connection_lost(&mut self, now: Instant, remote: std::net::SocketAddr) {
+        for registration in self.registrations.values_mut() {
+            let first = registration.hops.first();
+            let ours = first.is_some_and(|hop| hop.transport == Transport::Tcp && hop.remote == remote);
+            if let (true, Some(_), Phase::Waiting(until)) = (ours, &registration.binding, registration.phase)
+            {
+                let soon = now + RECONNECT.mul_f64(self.rng.random_range(0.5..=1.0));
+                registration.phase = Phase::Waiting(until.min(soon));
+            }
+        }
+    }
+
+    /// The addresses a call found for an account that doesn't register.
+    pub(super) fn note_hops(&mut self, account: &AccountName, hops: impl Iterator<Item = Hop>) {
+        if let Some(registration) = self.registrations.get_mut(account)
+            && registration.phase == Phase::Direct
+        {
+            registration.hops = hops.collect();
+        }
     }
 
     /// Takes an account away; a binding is removed at the registrar.

@@ -232,6 +232,14 @@ impl UserAgent {
         }
     }
 
+    /// The call ends: no offer has a future, neither theirs nor ours.
+    pub(super) fn abandon_offers(&mut self, now: Instant, call: CallId) {
+        self.cancel_reinvite(now, call);
+        if let Some(key) = self.client_of(&Owner::Reinvite(call)) {
+            self.cancel(now, &key);
+        }
+    }
+
     fn take_their_offer(&mut self, call: CallId) -> Option<(ServerKey, bool, bool)> {
         let session = self.session_mut(call)?;
         match std::mem::replace(&mut session.exchange, Exchange::None) {

@@ -2,4 +2,5 @@
 
 mod calls;
 mod registration;
+mod strangers;
 mod world;

@@ -403,3 +403,45 @@ impl World {
         }
     }
 }
+
+/// Where strangers send from.
+pub const PEER: &str = "192.0.2.50:5060";
+
+/// An INVITE of a model peer.
+pub fn invite(target: &str, branch: &str) -> Request {
+    let mut request = Request::new(Method::Invite, target.parse().unwrap());
+    let headers = &mut request.headers;
+    headers.push(
+        HeaderName::VIA,
+        format!("SIP/2.0/UDP {PEER};branch={branch};rport"),
+    );
+    headers.push(HeaderName::MAX_FORWARDS, "70");
+    headers.push(HeaderName::FROM, "<sip:4711@192.0.2.50>;tag=peer");
+    headers.push(HeaderName::TO, format!("<{target}>"));
+    headers.push(HeaderName::CALL_ID, format!("id-{branch}"));
+    headers.push(HeaderName::CSEQ, "1 INVITE");
+    headers.push(HeaderName::CONTACT, format!("<sip:4711@{PEER}>"));
+    request.with_body("application/sdp", b"v=0 offer".to_vec())
+}
+
+/// A request in the dialog that the last response of the user agent made.
+pub fn within(world: &World, invite: &Request, method: Method, number: u32) -> Request {
+    let accepted = world.responses(200);
+    let accepted = accepted
+        .iter()
+        .find(|r| r.headers.call_id() == invite.headers.call_id())
+        .unwrap();
+    let mut request = Request::new(method.clone(), accepted.headers.contact().unwrap().uri);
+    let branch = format!("z9hG4bK{method}{number}");
+    request.headers.push(
+        HeaderName::VIA,
+        format!("SIP/2.0/UDP {PEER};branch={branch};rport"),
+    );
+    for name in [HeaderName::FROM, HeaderName::TO, HeaderName::CALL_ID] {
+        request.headers.copy_from(&accepted.headers, &name);
+    }
+    request
+        .headers
+        .push(HeaderName::CSEQ, format!("{number} {method}"));
+    request
+}
