@@ -1,6 +1,8 @@
 //! Push-button tones (ITU-T Q.23, Q.24): making them and hearing them.
 
 mod bands;
+#[cfg(test)]
+mod battery;
 mod detector;
 mod generator;
 

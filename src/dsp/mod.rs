@@ -11,6 +11,8 @@ pub mod g711;
 pub mod key;
 pub mod level;
 pub mod oscillator;
+#[cfg(test)]
+pub(crate) mod signal;
 pub mod tone;
 pub mod transmission;
 mod voice;

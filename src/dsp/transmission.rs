@@ -73,6 +73,10 @@ impl KeyTrain {
 
 /// One thing to send to the telephone in audio. Levels are dBm0, per tone.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "of fixed size and `Copy`, to cross into the audio thread"
+)]
 pub enum Transmission {
     /// Channel seizure, mark, message bytes (start bit, 8 data bits LSB first, stop bit), closing mark.
     Fsk {

@@ -16,8 +16,8 @@ use crate::dsp::level::{amplitude, mean_square_to_dbm0};
 const TONE_TICKS: usize = 25;
 
 /// Milliseconds of absence that end a key. Q.24: gaps of 10 are ridden over, pauses of 40 are heard; here
-/// everything to 20 is a gap and everything from 24 a pause.
-const PAUSE_TICKS: u64 = 22;
+/// everything to 22 is a gap and everything from 26 a pause.
+const PAUSE_TICKS: u64 = 24;
 
 /// Milliseconds over which frequency and purity are measured.
 const MEASURED: usize = 22;
