@@ -11,6 +11,7 @@ pub mod g711;
 pub mod key;
 pub mod level;
 pub mod oscillator;
+pub mod resample;
 #[cfg(test)]
 pub(crate) mod signal;
 pub mod tone;

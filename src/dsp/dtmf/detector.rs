@@ -15,6 +15,10 @@ use crate::dsp::level::{amplitude, mean_square_to_dbm0};
 /// shortest, and is reported 5 ms later, when its end can be excluded.
 const TONE_TICKS: usize = 25;
 
+/// Milliseconds by which a key has fitted, if ever: what has sounded longer and only then looks like one is a
+/// vowel, unless it is clean.
+const PROMPT_TICKS: usize = 40;
+
 /// Milliseconds of absence that end a key. Q.24: gaps of 10 are ridden over, pauses of 40 are heard; here
 /// everything to 22 is a gap and everything from 26 a pause.
 const PAUSE_TICKS: u64 = 24;
@@ -28,14 +32,43 @@ const QUICK: usize = 8;
 /// Level of each tone at least. Required: 0 to -27 dBm0 heard, -55 not.
 const LEVEL_MIN_DBM0: f32 = -42.5;
 
-/// Farthest a frequency may be from its nominal value. Required: 1.5 % + 2 Hz heard, 3.5 % not.
-const OFFSET_MAX: f32 = 0.025;
+/// How far a key may be from its nominal shape.
+struct Limits {
+    /// Offset of each frequency, as a share of it.
+    offset: f32,
+    /// High group over low group, in dB.
+    twist_db: std::ops::RangeInclusive<f32>,
+}
 
-/// High group over low group, in dB. Required: -8 to +4.
-const TWIST_DB: std::ops::RangeInclusive<f32> = -10.8..=6.8;
+/// For keys with noise or speech about them: what the standards require (1.5 % + 2 Hz, which is 1.8 % at 697 Hz,
+/// heard and 3.5 % not; -8 to +4 dB), and a little for errors of measurement.
+const REQUIRED: Limits = Limits {
+    offset: 0.0225,
+    twist_db: -9.3..=5.3,
+};
 
-/// Share of a group's energy that must be in its tone, over [`MEASURED`].
-const PURITY_MIN: f32 = 0.80;
+/// For clean keys: more, since speech is never that clean.
+const CLEAN: Limits = Limits {
+    offset: 0.025,
+    twist_db: -10.8..=6.8,
+};
+
+/// Share of the groups' energy beside the two tones at most: white noise 12 dB under the key brings 0.02. In
+/// speech it is less than twice that once in hours, all else fitting.
+const RESIDUE_MAX: f32 = 0.04;
+
+/// With less than this beside the tones (white noise 15 dB under the key) a key counts at once; with more, speech
+/// must be told from noise: it has to fit for [`DOUBTFUL_TICKS`].
+const RESIDUE_PLAIN: f32 = 0.012;
+
+/// Milliseconds in a row for which a noisy key must fit. Speech seldom does for more than one or two.
+const DOUBTFUL_TICKS: u32 = 4;
+
+/// Share of the groups' energy beside the two tones in a clean key; A-law's own noise brings less.
+const RESIDUE_CLEAN: f32 = 0.005;
+
+/// Share of each group's energy that must be in its tone.
+const PURITY_MIN: f32 = 0.88;
 
 /// Energy in the speech band at most, in multiples of what the two tones bring there.
 const WIDE_MAX: f32 = 4.0;
@@ -99,6 +132,15 @@ struct Suspect {
     row: usize,
     column: usize,
     ticks: u32,
+    /// Ticks in a row in which everything fitted.
+    fits: u32,
+}
+
+/// A suspicion that fits, this tick.
+struct Verdict {
+    down: Down,
+    level_dbm0: f32,
+    residue: f32,
 }
 
 /// The key that is down.
@@ -190,17 +232,12 @@ impl Hearing {
                 row,
                 column,
                 ticks: 0,
+                fits: 0,
             },
         });
         self.watch_down(now, seen, sink);
 
-        if let Some(suspect) = self.suspect
-            && suspect.ticks as usize >= TONE_TICKS - QUICK - 2
-            && self
-                .down
-                .is_none_or(|down| (down.row, down.column) != (suspect.row, suspect.column))
-            && let Some((down, level_dbm0)) = self.judge(suspect)
-        {
+        if let Some((down, level_dbm0)) = self.confirm() {
             if let Some(before) = self.down.replace(down) {
                 let ended = before.absent_since.unwrap_or(now);
                 sink(self.up(&before, ended));
@@ -212,6 +249,27 @@ impl Hearing {
                 level_dbm0,
             });
         }
+    }
+
+    /// The suspected key, once it has fitted long enough; and its level.
+    fn confirm(&mut self) -> Option<(Down, f32)> {
+        let suspect = self.suspect?;
+        let is_down = self
+            .down
+            .is_some_and(|down| (down.row, down.column) == (suspect.row, suspect.column));
+        if is_down || (suspect.ticks as usize) < TONE_TICKS - QUICK - 2 {
+            return None;
+        }
+        let verdict = self.judge(suspect);
+        let fits = if verdict.is_some() { suspect.fits + 1 } else { 0 };
+        self.suspect = Some(Suspect { fits, ..suspect });
+        let verdict = verdict?;
+        let wanted = if verdict.residue < RESIDUE_PLAIN {
+            1
+        } else {
+            DOUBTFUL_TICKS
+        };
+        (fits >= wanted).then_some((verdict.down, verdict.level_dbm0))
     }
 
     /// Follows the key that is down to its end.
@@ -249,31 +307,36 @@ impl Hearing {
         }
     }
 
-    /// The whole of the evidence for a suspicion; what is then down, and its level.
-    fn judge(&self, suspect: Suspect) -> Option<(Down, f32)> {
+    /// The whole of the evidence for a suspicion, where it suffices.
+    fn judge(&self, suspect: Suspect) -> Option<Verdict> {
         let run = self.low.run(self.ticks).min(self.high.run(self.ticks));
         if run < TONE_TICKS {
             return None;
         }
+        let residue_max = if run <= PROMPT_TICKS {
+            RESIDUE_MAX
+        } else {
+            RESIDUE_CLEAN
+        };
         let low = self.low.measure(self.ticks);
         let high = self.high.measure(self.ticks);
-        for (measured, group, place) in [
-            (&low, &self.low, suspect.row),
-            (&high, &self.high, suspect.column),
-        ] {
-            let nominal_hz = group.nominal_hz[place];
-            if (measured.frequency_hz - nominal_hz).abs() > OFFSET_MAX * nominal_hz
-                || measured.purity < PURITY_MIN
-            {
-                return None;
-            }
+        let residue = (low.residue() + high.residue()) / (low.power + high.power);
+        if low.purity < PURITY_MIN || high.purity < PURITY_MIN || residue > residue_max {
+            return None;
+        }
+        let limits = if residue < RESIDUE_CLEAN { CLEAN } else { REQUIRED };
+        let is_off = |measured: &Measured, nominal_hz: f32| {
+            (measured.frequency_hz - nominal_hz).abs() > limits.offset * nominal_hz
+        };
+        if is_off(&low, LOW_GROUP_HZ[suspect.row]) || is_off(&high, HIGH_GROUP_HZ[suspect.column]) {
+            return None;
         }
         // Mean squares of the two sines, the filters' droop taken out.
         let low_square = low.power / self.low.gains[suspect.row].powi(2) / 2.0;
         let high_square = high.power / self.high.gains[suspect.column].powi(2) / 2.0;
         let floor = mean_square_floor();
         let twist_db = 10.0 * (high_square / low_square).log10();
-        if low_square < floor || high_square < floor || !TWIST_DB.contains(&twist_db) {
+        if low_square < floor || high_square < floor || !limits.twist_db.contains(&twist_db) {
             return None;
         }
         let tones = low_square * wide_gain(low.frequency_hz).powi(2)
@@ -291,7 +354,11 @@ impl Hearing {
             absent_since: None,
             back: 0,
         };
-        Some((down, mean_square_to_dbm0(low_square + high_square)))
+        Some(Verdict {
+            down,
+            level_dbm0: mean_square_to_dbm0(low_square + high_square),
+            residue,
+        })
     }
 
     /// Of the wide filter's output over the measured ticks, as far back as the group filters look.
@@ -337,6 +404,13 @@ struct Measured {
     power: f32,
     /// Share of the group's energy.
     purity: f32,
+}
+
+impl Measured {
+    /// The group's power beside the tone.
+    fn residue(&self) -> f32 {
+        self.power * (1.0 / self.purity - 1.0)
+    }
 }
 
 impl Group {
@@ -397,7 +471,7 @@ impl Group {
         let frequency_hz = self.quick_frequency_hz();
         self.nominal_hz
             .iter()
-            .position(|nominal_hz| (frequency_hz - nominal_hz).abs() < nominal_hz * (OFFSET_MAX + 0.012))
+            .position(|nominal_hz| (frequency_hz - nominal_hz).abs() < nominal_hz * (CLEAN.offset + 0.012))
     }
 
     /// Whether the group holds anything like the tone at `place` still.
