@@ -240,3 +240,120 @@ fn pitch_of(history: &[f32; HISTORY]) -> usize {
         1,
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dsp::signal::Signal;
+
+    /// A voice-like signal: a pitch of `hz` with five harmonics.
+    fn voice(hz: f64, ms: f64) -> Vec<i16> {
+        let mut signal = Signal::silence_ms(ms);
+        for harmonic in 1..=5 {
+            signal.hum(
+                hz * f64::from(harmonic),
+                -12.0 - 3.0 * harmonic as f32,
+                0.1 * f64::from(harmonic),
+            );
+        }
+        signal.samples()
+    }
+
+    /// Plays `samples` in frames with those of `lost` missing.
+    fn with_loss(samples: &[i16], lost: std::ops::Range<usize>) -> Vec<i16> {
+        let mut concealer = Concealer::new();
+        let mut out = samples.to_vec();
+        for (index, frame) in out.chunks_mut(80).enumerate() {
+            if lost.contains(&index) {
+                concealer.conceal(frame);
+            } else {
+                concealer.receive(frame);
+            }
+        }
+        out
+    }
+
+    /// The largest second difference: what a click shows in.
+    fn sharpest(samples: &[i16]) -> i32 {
+        let bend =
+            |window: &[i16]| (i32::from(window[0]) - 2 * i32::from(window[1]) + i32::from(window[2])).abs();
+        samples.windows(3).map(bend).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn a_gap_of_20_ms_in_a_steady_voice_is_hardly_heard() {
+        for hz in [70.0, 100.0, 133.0, 195.0] {
+            let samples = voice(hz, 400.0);
+            let out = with_loss(&samples, 20..22);
+            let noise: f64 = samples
+                .iter()
+                .zip(&out)
+                .map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2))
+                .sum();
+            let energy: f64 = samples[1600..1760].iter().map(|a| f64::from(*a).powi(2)).sum();
+            assert!(noise < 0.12 * energy, "{hz} Hz: {noise} of {energy}");
+        }
+    }
+
+    #[test]
+    fn neither_seam_clicks() {
+        for hz in [70.0, 91.0, 133.0, 217.0, 340.0] {
+            for frames in 1..=8 {
+                let samples = voice(hz, 400.0);
+                let out = with_loss(&samples, 20..20 + frames);
+                // A step at a seam would show at its full height, some thousands.
+                let usual = sharpest(&samples);
+                assert!(
+                    sharpest(&out) < usual * 3 / 2,
+                    "{hz} Hz, {frames} frames: {} {usual}",
+                    sharpest(&out)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_gap_falls_silent_at_60_ms() {
+        let out = with_loss(&voice(133.0, 400.0), 20..40);
+        assert!(out[1600..1680].iter().any(|&sample| sample.abs() > 1000));
+        assert!(out[1600 + 480..].iter().all(|&sample| sample == 0) || out.len() > 3200);
+        assert!(out[1600 + 480..3200].iter().all(|&sample| sample == 0));
+    }
+
+    #[test]
+    fn what_arrives_without_gaps_is_untouched() {
+        let samples = voice(133.0, 200.0);
+        assert_eq!(with_loss(&samples, 0..0), samples);
+    }
+
+    #[test]
+    fn silence_stays_silence() {
+        let out = with_loss(&[0; 1600], 5..12);
+        assert!(out.iter().all(|&sample| sample == 0));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        /// Nothing louder than twice what was heard comes out, and nothing panics, whatever comes in and goes
+        /// missing in pieces of any length.
+        #[test]
+        fn output_is_bounded(peak in 1_i16..=16_000, pieces in proptest::collection::vec((any::<bool>(), 0_usize..500), 0..20), seed in any::<u64>()) {
+            let mut seeded = crate::dsp::signal::Seeded::new(seed);
+            let mut concealer = Concealer::new();
+            for (lost, length) in pieces {
+                let mut piece: Vec<i16> = (0..length)
+                    .map(|_| seeded.between(-f64::from(peak), f64::from(peak)) as i16)
+                    .collect();
+                if lost {
+                    concealer.conceal(&mut piece);
+                } else {
+                    concealer.receive(&mut piece);
+                }
+                prop_assert!(piece.iter().all(|sample| i32::from(*sample).abs() <= 3 * i32::from(peak) + 1));
+            }
+        }
+    }
+}

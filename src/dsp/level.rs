@@ -142,3 +142,51 @@ impl DcBlocker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dsp::signal::Signal;
+
+    fn sine(dbm0: f32) -> Vec<i16> {
+        Signal::silence_ms(1000.0).hum(1000.0, dbm0, 0.03).samples()
+    }
+
+    #[test]
+    fn a_sine_measures_its_level() {
+        for dbm0 in [3.0, 0.0, -10.0, -40.0] {
+            let samples = sine(dbm0);
+            assert!((rms_dbm0(&samples) - dbm0).abs() < 0.05);
+            assert!((peak_dbm0(&samples) - dbm0).abs() < 0.3);
+            let mut meter = Meter::new(125);
+            samples.chunks(80).for_each(|frame| meter.measure(frame));
+            assert!((meter.rms_dbm0() - dbm0).abs() < 0.1);
+            assert!((meter.peak_dbm0() - dbm0).abs() < 0.3);
+        }
+        assert_eq!(rms_dbm0(&[]), SILENCE_DBM0);
+        assert_eq!(rms_dbm0(&[0; 80]), SILENCE_DBM0);
+        assert_eq!(peak_dbm0(&[i16::MIN]), 20.0 * (32_768.0 / PEAK_0_DBM0).log10());
+    }
+
+    #[test]
+    fn gain_is_exact_and_saturates() {
+        let mut samples = sine(-20.0);
+        Gain::new(6.0).apply(&mut samples);
+        assert!((rms_dbm0(&samples) + 14.0).abs() < 0.05);
+        let mut extremes = [i16::MIN, -1, 0, 1, i16::MAX];
+        Gain::new(0.0).apply(&mut extremes);
+        assert_eq!(extremes, [i16::MIN, -1, 0, 1, i16::MAX]);
+        Gain::new(40.0).apply(&mut extremes);
+        assert_eq!(extremes, [i16::MIN, -100, 0, 100, i16::MAX]);
+    }
+
+    #[test]
+    fn direct_current_goes_and_speech_stays() {
+        let mut samples: Vec<i16> = sine(-10.0).iter().map(|sample| sample + 3000).collect();
+        DcBlocker::new().apply(&mut samples);
+        let settled = &samples[4000..];
+        let mean = settled.iter().map(|&sample| i64::from(sample)).sum::<i64>() / settled.len() as i64;
+        assert!(mean.abs() <= 2);
+        assert!((rms_dbm0(settled) + 10.0).abs() < 0.1);
+    }
+}

@@ -39,7 +39,6 @@ pub struct Demodulator {
     mark: Tuned,
     space: Tuned,
     recent: [f32; TAPS],
-    /// Sample just heard, minus its mean, as the filters' next input.
     stage: Stage,
     /// The discriminator before this sample: above 0 is mark.
     before: f32,
@@ -99,7 +98,8 @@ impl Demodulator {
         let space = self.space.power(&self.recent);
         let energy = self.recent.iter().map(|value| value * value).sum::<f32>() / TAPS as f32;
 
-        let floor = amplitude_squared_floor();
+        // Noise left when a loud carrier ends is no carrier, though it were strong enough for a weak one's.
+        let floor = amplitude_squared_floor().max(0.03 * self.mark.usual.max(self.space.usual));
         // A carrier's energy is all in one of the two, save where they change.
         let carrier = mark + space > floor && (mark + space) > 0.5 * energy;
         self.quiet = if carrier { 0 } else { self.quiet.saturating_add(1) };

@@ -178,3 +178,76 @@ impl Bits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dsp::Key;
+    use crate::dsp::dtmf::{Detector, DtmfReport};
+    use crate::dsp::level::rms_dbm0;
+    use crate::dsp::transmission::KeyTrain;
+
+    fn played(transmission: Transmission) -> Vec<i16> {
+        let mut player = Player::new();
+        player.start(transmission);
+        let mut samples = Vec::new();
+        while !player.is_done() {
+            let mut frame = [0; 80];
+            player.fill(&mut frame);
+            samples.extend(frame);
+        }
+        samples
+    }
+
+    #[test]
+    fn a_train_of_keys_is_heard_in_its_time() {
+        let keys: Vec<Key> = "D0123456789C".chars().filter_map(Key::from_char).collect();
+        let samples = played(Transmission::Dtmf {
+            keys: KeyTrain::new(&keys).unwrap(),
+            on_ms: 70,
+            off_ms: 70,
+            level_dbm0: -10.0,
+        });
+        assert!(samples.len().abs_diff(12 * 140 * 8) <= 80, "{}", samples.len());
+        let mut heard = Vec::new();
+        Detector::new().process(&samples, &mut |report| {
+            if let DtmfReport::Down {
+                key, start_sample, ..
+            } = report
+            {
+                let due = heard.len() as u64 * 140 * 8 + 20;
+                assert!(
+                    start_sample.abs_diff(due) <= 16,
+                    "{key} at {start_sample}, not {due}"
+                );
+                heard.push(key);
+            }
+        });
+        assert_eq!(heard, keys);
+    }
+
+    #[test]
+    fn the_alert_tone_has_its_length_and_level() {
+        let samples = played(Transmission::AlertTone {
+            on_ms: 80,
+            level_dbm0: -14.0,
+        });
+        assert!(samples.len().abs_diff(85 * 8) <= 80);
+        assert!((rms_dbm0(&samples[80..560]) + 11.0).abs() < 0.2);
+    }
+
+    #[test]
+    fn a_transmission_broken_off_is_silent() {
+        let mut player = Player::new();
+        player.start(Transmission::AlertTone {
+            on_ms: 80,
+            level_dbm0: -14.0,
+        });
+        let mut frame = [1; 80];
+        player.fill(&mut frame);
+        player.stop();
+        player.fill(&mut frame);
+        assert!(player.is_done());
+        assert_eq!(frame, [0; 80]);
+    }
+}
