@@ -142,8 +142,11 @@ impl Demodulator {
         } else {
             (&mut self.space, space)
         };
-        if sent.usual == 0.0 || value.abs() > 0.6 {
-            sent.usual += (power - sent.usual) * if sent.usual == 0.0 { 1.0 } else { 0.05 };
+        if power > 2.0 * sent.usual {
+            // A carrier begins, or a frequency not heard before: what noise left here is no measure.
+            sent.usual = power;
+        } else if value.abs() > 0.6 {
+            sent.usual += (power - sent.usual) * 0.05;
         }
         value
     }
