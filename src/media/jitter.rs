@@ -194,9 +194,13 @@ impl JitterBuffer {
         self.delay.packet(now_us, transit_us);
 
         let mut inserted = Inserted::InTime;
+        if stream.reference - start > AHEAD_MAX {
+            // Further back than the ring reaches.
+            return Inserted::Late;
+        }
         if !stream.playing {
             // Before playing begins, the first to be played is the earliest that has come.
-            stream.position = stream.position.min(start.max(stream.position - AHEAD_MAX / 2));
+            stream.position = stream.position.min(start);
             stream.intact_to = stream.position;
         } else if start < stream.position {
             let back = stream.position - start.max(stream.intact_to);

@@ -148,7 +148,14 @@ impl Playout {
     /// Samples of the stream for one of the line.
     fn rate(&self) -> f64 {
         let drift = self.drift();
-        let steady = if drift.abs() < DRIFT_MIN { 1.0 } else { 1.0 - drift };
+        // Playing faster with nothing held would look for the next block a turn too early; the lag grows instead,
+        // until a whole block of it is spare.
+        let nothing_held = drift < 0.0 && self.resampler.held() < 2;
+        let steady = if drift.abs() < DRIFT_MIN || nothing_held {
+            1.0
+        } else {
+            1.0 - drift
+        };
         match self.lean {
             Lean::Even => steady,
             Lean::Faster => steady + LEAN,

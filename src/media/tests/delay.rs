@@ -1,11 +1,9 @@
 //! How long audio is under way: the figure that baresip reaches with 44 to 49 ms.
 
-use super::world::{Micros, World, params, rtp_address};
+use super::world::{Micros, World, at, params, rtp_address};
 use crate::dsp::FRAME;
 use crate::media::rtp::{self, HEADER_BYTES, Header};
 use crate::media::{TransmitKind, VoiceCommand, VoiceConfig, VoicePath};
-use crate::testing::epoch;
-use std::time::Duration;
 
 const PACKETS: i64 = 1000;
 
@@ -13,13 +11,13 @@ const PACKETS: i64 = 1000;
 /// what it hears at once. The time from speaking a click to hearing it (20 ms of packet fill included), in ms.
 fn loop_delays(phase_us: Micros, jitter_us: Micros) -> Vec<f64> {
     let mut path = VoicePath::new(&VoiceConfig::default(), 7);
-    path.handle_command(epoch(), VoiceCommand::OffHook(true));
-    path.handle_command(epoch(), VoiceCommand::Session(params(1)));
+    path.handle_command(at(0), VoiceCommand::OffHook(true));
+    path.handle_command(at(0), VoiceCommand::Session(params(1)));
     let mut spoken = Vec::new();
     let mut heard = Vec::new();
     for turn in 0..PACKETS * 2 {
         let turn_us = turn * 10_000;
-        let now = epoch() + Duration::from_micros(turn_us as u64);
+        let now = at(turn_us);
         let mut frame = [0; FRAME];
         path.playback(now, &mut frame);
         path.capture(now, &frame);
@@ -55,11 +53,7 @@ fn loop_delays(phase_us: Micros, jitter_us: Micros) -> Vec<f64> {
             }
             .write(head);
             rest.copy_from_slice(&payload);
-            path.handle_rtp(
-                epoch() + Duration::from_micros(sent_us as u64),
-                rtp_address(1),
-                &packet,
-            );
+            path.handle_rtp(at(sent_us), rtp_address(1), &packet);
         }
     }
     assert!(

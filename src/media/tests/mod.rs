@@ -1,5 +1,6 @@
 //! Voice paths in virtual time over a network model.
 
+mod audio;
 mod delay;
 mod keys;
 mod loss;

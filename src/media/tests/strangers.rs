@@ -1,18 +1,17 @@
 //! Packets from elsewhere, packets that are none, and silence.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use proptest::prelude::*;
 
-use super::world::{World, params, rtp_address, talker};
+use super::world::{World, at, params, rtp_address, talker};
 use crate::dsp::FRAME;
 use crate::media::rtp::{HEADER_BYTES, Header};
 use crate::media::{Direction, TransmitKind, VoiceCommand, VoiceConfig, VoiceEvent, VoicePath};
-use crate::testing::epoch;
 
-fn at(ms: u64) -> Instant {
-    epoch() + Duration::from_millis(ms)
+fn at_ms(ms: u64) -> Instant {
+    at(ms as i64 * 1000)
 }
 
 fn packet(ssrc: u32, number: u32, code: u8) -> Vec<u8> {
@@ -30,16 +29,16 @@ fn packet(ssrc: u32, number: u32, code: u8) -> Vec<u8> {
 
 fn path() -> VoicePath {
     let mut path = VoicePath::new(&VoiceConfig::default(), 1);
-    path.handle_command(at(0), VoiceCommand::OffHook(true));
-    path.handle_command(at(0), VoiceCommand::Session(params(1)));
+    path.handle_command(at_ms(0), VoiceCommand::OffHook(true));
+    path.handle_command(at_ms(0), VoiceCommand::Session(params(1)));
     path
 }
 
 /// One turn: what the telephone hears, and where RTP is sent.
 fn turn(path: &mut VoicePath, ms: u64) -> ([i16; FRAME], Option<SocketAddr>) {
     let mut frame = [0; FRAME];
-    path.playback(at(ms), &mut frame);
-    path.capture(at(ms), &[0; FRAME]);
+    path.playback(at_ms(ms), &mut frame);
+    path.capture(at_ms(ms), &[0; FRAME]);
     let mut to = None;
     while let Some(packet) = path.poll_transmit() {
         if packet.kind == TransmitKind::Rtp {
@@ -55,9 +54,9 @@ fn a_stranger_is_neither_heard_nor_talked_to() {
     let stranger = SocketAddr::from(([203, 0, 113, 66], 9));
     for number in 0..200u32 {
         let ms = u64::from(number) * 20;
-        path.handle_rtp(at(ms + 1), rtp_address(1), &packet(7, number, 0xD5));
-        path.handle_rtp(at(ms + 2), stranger, &packet(8, number, 0xAA));
-        path.handle_rtp(at(ms + 3), stranger, &packet(7, number + 1, 0xAA));
+        path.handle_rtp(at_ms(ms + 1), rtp_address(1), &packet(7, number, 0xD5));
+        path.handle_rtp(at_ms(ms + 2), stranger, &packet(8, number, 0xAA));
+        path.handle_rtp(at_ms(ms + 3), stranger, &packet(7, number + 1, 0xAA));
         for ms in [ms + 5, ms + 15] {
             let (frame, to) = turn(&mut path, ms);
             assert!(frame.iter().all(|sample| sample.unsigned_abs() < 100));
@@ -73,7 +72,7 @@ fn media_follows_the_address_it_really_comes_from() {
     let mut last = None;
     for number in 0..10u32 {
         path.handle_rtp(
-            at(u64::from(number) * 20 + 1),
+            at_ms(u64::from(number) * 20 + 1),
             behind_nat,
             &packet(7, number, 0xD5),
         );
@@ -90,7 +89,7 @@ fn other_payload_types_are_not_played() {
     for number in 0..50u32 {
         let mut bytes = packet(7, number, 0xAA);
         bytes[1] = 0;
-        path.handle_rtp(at(u64::from(number) * 20), rtp_address(1), &bytes);
+        path.handle_rtp(at_ms(u64::from(number) * 20), rtp_address(1), &bytes);
         let (frame, _) = turn(&mut path, u64::from(number) * 20 + 5);
         assert_eq!(frame, [0; FRAME]);
     }
@@ -168,7 +167,7 @@ fn a_new_ssrc_with_other_timestamps_is_played() {
             bytes[4..8].copy_from_slice(&(number * 160).wrapping_sub(0x7000_0000).to_be_bytes());
             bytes
         };
-        path.handle_rtp(at(ms + 1), rtp_address(1), &bytes);
+        path.handle_rtp(at_ms(ms + 1), rtp_address(1), &bytes);
         for ms in [ms + 5, ms + 15] {
             loud += usize::from(
                 turn(&mut path, ms)

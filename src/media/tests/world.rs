@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -16,6 +17,12 @@ use crate::media::{
 use crate::testing::epoch;
 
 pub type Micros = i64;
+
+/// The instant at so many microseconds of virtual time.
+pub fn at(us: Micros) -> Instant {
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    *EPOCH.get_or_init(epoch) + Duration::from_micros(us as u64)
+}
 
 pub fn rtp_address(side: usize) -> SocketAddr {
     SocketAddr::from(([192, 0, 2, side as u8 + 1], 4000))
@@ -86,8 +93,8 @@ impl World {
     pub fn new(seed: u64, config: VoiceConfig, phase_us: Micros, drift_ppm: f64) -> Self {
         let side = |number: usize, phase_us: Micros, drift_ppm: f64| {
             let mut path = VoicePath::new(&config, seed.wrapping_mul(2) + number as u64);
-            path.handle_command(epoch(), VoiceCommand::OffHook(true));
-            path.handle_command(epoch(), VoiceCommand::Session(params(1 - number)));
+            path.handle_command(at(0), VoiceCommand::OffHook(true));
+            path.handle_command(at(0), VoiceCommand::Session(params(1 - number)));
             Side {
                 path,
                 telephone: Box::new(|_, _| [0; FRAME]),
@@ -134,7 +141,7 @@ impl World {
     }
 
     pub fn command(&mut self, side: usize, command: VoiceCommand) {
-        let now = epoch() + Duration::from_micros(self.now_us as u64);
+        let now = at(self.now_us);
         self.sides[side].path.handle_command(now, command);
         self.drain(side);
     }
@@ -150,7 +157,7 @@ impl World {
     }
 
     fn turn(&mut self, number: usize) {
-        let now = epoch() + Duration::from_micros(self.now_us as u64);
+        let now = at(self.now_us);
         let side = &mut self.sides[number];
         let mut frame = [0; FRAME];
         side.path.playback(now, &mut frame);
@@ -165,7 +172,7 @@ impl World {
         let Some(Reverse(flying)) = self.flying.pop() else {
             return;
         };
-        let now = epoch() + Duration::from_micros(self.now_us as u64);
+        let now = at(self.now_us);
         let path = &mut self.sides[flying.to].path;
         if flying.rtcp {
             path.handle_rtcp(now, rtcp_address(1 - flying.to), &flying.bytes);
