@@ -4,8 +4,10 @@
 //! What comes from a wire is kept: values byte for byte, unknown methods, schemes, transports and header fields
 //! as they were written. Typed looks at a value are made when asked for.
 
+mod fields;
 mod header_name;
 mod headers;
+mod host;
 pub(crate) mod lex;
 mod method;
 mod name_addr;
@@ -15,14 +17,16 @@ mod status;
 mod uri;
 mod via;
 
+pub use fields::{CSeq, MediaType, Reason};
 pub use header_name::HeaderName;
-pub use headers::{CSeq, Contacts, Header, HeaderError, Headers, MediaType, Reason};
+pub use headers::{Contacts, Header, HeaderError, Headers};
+pub use host::Host;
 pub use method::Method;
 pub use name_addr::NameAddr;
 pub use params::{Param, Params};
 pub use parse::{BadRequest, Fault, MAX_HEADERS, MAX_MESSAGE_BYTES, ParseError};
 pub use status::{StatusClass, StatusCode};
-pub use uri::{Host, SipUri, TelUri, Uri, UriError, User};
+pub use uri::{SipUri, TelUri, Uri, UriError, User};
 pub use via::{BRANCH_COOKIE, Via};
 
 /// A request or a response.

@@ -1,9 +1,8 @@
 //! URIs: `sip:` and `sips:` (RFC 3261 section 19.1), `tel:` (RFC 3966), and any other, opaque.
 
-use super::{Params, lex};
+use super::{Host, Params, lex};
 use std::borrow::Cow;
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 /// A URI.
@@ -48,17 +47,6 @@ pub struct TelUri {
 /// A user part, kept as it was written; compared with its escapes undone.
 #[derive(Clone, Debug)]
 pub struct User(String);
-
-/// A host. Names compare without regard to case.
-#[derive(Clone, Debug)]
-pub enum Host {
-    /// A name.
-    Name(String),
-    /// An IPv4 address.
-    V4(Ipv4Addr),
-    /// An IPv6 address; printed in brackets.
-    V6(Ipv6Addr),
-}
 
 /// A text that is no URI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -333,108 +321,10 @@ impl PartialEq for User {
 
 impl Eq for User {}
 
-impl Host {
-    /// Reads a host: a name, an IPv4 address, or an IPv6 address in brackets.
-    pub fn parse(text: &str) -> Option<Self> {
-        if let Some(rest) = text.strip_prefix('[') {
-            return parse_v6(rest.strip_suffix(']')?).map(Self::V6);
-        }
-        if let Ok(address) = text.parse() {
-            return Some(Self::V4(address));
-        }
-        // `_` is in no host name by the book, and in many a private network.
-        let proper = !text.is_empty()
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"-._".contains(&b));
-        proper.then(|| Self::Name(text.to_owned()))
-    }
-
-    /// Reads `host[:port]`, with white space around the colon as Via may have it.
-    pub(super) fn parse_with_port(text: &str) -> Option<(Self, Option<u16>)> {
-        let host_end = match text.find(']') {
-            Some(bracket) => bracket + 1,
-            None => text.find(':').unwrap_or(text.len()),
-        };
-        let (host, rest) = text.split_at(host_end);
-        let host = Self::parse(lex::trim(host))?;
-        let rest = lex::trim(rest);
-        if rest.is_empty() {
-            return Some((host, None));
-        }
-        let port = lex::number(lex::trim(rest.strip_prefix(':')?))?;
-        Some((host, Some(port)))
-    }
-
-    /// The address, where it is one.
-    pub fn ip(&self) -> Option<IpAddr> {
-        match self {
-            Self::Name(_) => None,
-            Self::V4(address) => Some(IpAddr::V4(*address)),
-            Self::V6(address) => Some(IpAddr::V6(*address)),
-        }
-    }
-
-    /// The host without brackets, as a resolver takes it.
-    pub fn to_unbracketed(&self) -> String {
-        match self {
-            Self::Name(name) => name.clone(),
-            Self::V4(address) => address.to_string(),
-            Self::V6(address) => address.to_string(),
-        }
-    }
-}
-
-/// An IPv6 address without brackets. Three colons before an embedded IPv4 address were allowed by the first
-/// grammar of RFC 3261 (RFC 5118 section 4.10).
-fn parse_v6(text: &str) -> Option<Ipv6Addr> {
-    text.parse()
-        .or_else(|_| text.replacen(":::", "::", 1).parse())
-        .ok()
-}
-
-impl From<IpAddr> for Host {
-    fn from(address: IpAddr) -> Self {
-        match address {
-            IpAddr::V4(address) => Self::V4(address),
-            // An IPv4 address seen through an IPv6 socket is an IPv4 address.
-            IpAddr::V6(address) => address.to_ipv4_mapped().map_or(Self::V6(address), Self::V4),
-        }
-    }
-}
-
-impl From<SocketAddr> for Host {
-    fn from(address: SocketAddr) -> Self {
-        address.ip().into()
-    }
-}
-
-impl PartialEq for Host {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Name(a), Self::Name(b)) => a.eq_ignore_ascii_case(b),
-            (Self::V4(a), Self::V4(b)) => a == b,
-            (Self::V6(a), Self::V6(b)) => a == b,
-            (Self::Name(_) | Self::V4(_) | Self::V6(_), _) => false,
-        }
-    }
-}
-
-impl Eq for Host {}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name(name) => f.write_str(name),
-            Self::V4(address) => address.fmt(f),
-            Self::V6(address) => write!(f, "[{address}]"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::net::{IpAddr, Ipv6Addr};
 
     fn sip(text: &str) -> SipUri {
         match Uri::parse(text) {
