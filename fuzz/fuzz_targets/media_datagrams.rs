@@ -1,0 +1,6 @@
+//! RTP and RTCP from anybody.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| tipring::media::fuzz::datagrams(bytes));
