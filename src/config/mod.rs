@@ -33,8 +33,8 @@ pub use problem::{Place, Problem, Report, Severity};
 use problem::Problems;
 use section::Value as _;
 
-/// Longest text of a configuration in bytes: about 2,000 lines of telephones.
-pub const FILE_BYTES_MAX: usize = 1024 * 1024;
+/// Longest text of a configuration in bytes: several hundred telephones with everything said of each.
+pub const FILE_BYTES_MAX: usize = 256 * 1024;
 
 /// Checks a configuration. `name` is what its user calls the file.
 pub fn check(text: &[u8], name: &str) -> Report {

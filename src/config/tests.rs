@@ -241,7 +241,7 @@ fn texts_made_to_choke_on() {
     for (one, other) in ('a'..='y').zip('b'..='z') {
         bomb += &format!("{other}: &{other} [*{one}, *{one}, *{one}, *{one}, *{one}, *{one}, *{one}]\n");
     }
-    let wide = format!("country: de\nlines:\n{}", "  - {}\n".repeat(80_000));
+    let wide = format!("country: de\nlines:\n{}", "  - {}\n".repeat(30_000));
     for (name, text, expected) in [
         ("aliases of aliases", bomb, "anchors"),
         ("20,000 nested lists", "[".repeat(20_000), "nested more than"),
@@ -253,16 +253,12 @@ fn texts_made_to_choke_on() {
                 .collect(),
             "nested more than",
         ),
-        ("10 MB of text", "x".repeat(10_000_000), "at most 1024 KiB"),
+        ("10 MB of text", "x".repeat(10_000_000), "at most 256 KiB"),
+        ("one endless key", format!("{}: 1", "k".repeat(250_000)), "error"),
+        ("30,000 lines without a name", wide, "is missing"),
         (
-            "one key of a megabyte",
-            format!("{}: 1", "k".repeat(1_000_000)),
-            "error",
-        ),
-        ("80,000 lines without a name", wide, "is missing"),
-        (
-            "one value of a megabyte",
-            format!("country: {}", "c".repeat(1_000_000)),
+            "one endless value",
+            format!("country: {}", "c".repeat(250_000)),
             "found",
         ),
     ] {
