@@ -14,15 +14,19 @@ const SOCKET_VARIABLE: &str = "TIPRING_SOCKET";
 
 /// The control socket to use: the one given, the environment's, or the default.
 pub fn control_socket(given: Option<PathBuf>) -> PathBuf {
-    given
-        .or_else(|| std::env::var_os(SOCKET_VARIABLE).map(PathBuf::from))
-        .unwrap_or_else(default_socket)
+    named_socket(given).unwrap_or_else(default_socket)
+}
+
+/// The control socket given, or the environment's.
+pub fn named_socket(given: Option<PathBuf>) -> Option<PathBuf> {
+    given.or_else(|| std::env::var_os(SOCKET_VARIABLE).map(PathBuf::from))
 }
 
 /// `/run/tipring/control.sock`; under a user, `$XDG_RUNTIME_DIR/tipring/control.sock`.
 fn default_socket() -> PathBuf {
     let system = PathBuf::from("/run/tipring/control.sock");
-    if nix::unistd::geteuid().is_root() || system.exists() {
+    let permitted = nix::unistd::access(&system, nix::unistd::AccessFlags::W_OK).is_ok();
+    if nix::unistd::geteuid().is_root() || permitted {
         return system;
     }
     match std::env::var_os("XDG_RUNTIME_DIR") {

@@ -10,10 +10,14 @@
 )]
 
 mod calls;
+mod check;
 mod client;
+mod dial;
 mod events;
 mod phone;
 mod reload;
+mod run;
+mod schema;
 mod status;
 mod tool;
 mod wav;
@@ -37,12 +41,17 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Run(run::Arguments),
+    Check(check::Arguments),
+    Schema(schema::Arguments),
     Status(status::Arguments),
     Events(events::Arguments),
     Reload(reload::Arguments),
     Calls(calls::ListArguments),
     #[command(subcommand)]
     Call(calls::CallCommand),
+    #[command(subcommand)]
+    Dial(dial::Command),
     Phone(phone::Arguments),
     #[command(subcommand)]
     Tool(tool::Command),
@@ -71,6 +80,10 @@ pub fn main() -> ExitCode {
 fn dispatch(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let socket = arguments.socket;
     match arguments.command {
+        Command::Run(arguments) => run::run(&arguments, socket),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
+        Command::Dial(command) => dial::run(&command, socket),
         Command::Status(arguments) => status::run(&arguments, socket),
         Command::Events(arguments) => events::run(&arguments, socket),
         Command::Reload(arguments) => reload::run(&arguments, socket),

@@ -50,8 +50,8 @@ pub struct Start {
     pub config_file: PathBuf,
     /// Reads it again.
     pub reread: Reread,
-    /// The control socket; `None`: none.
-    pub control: Option<PathBuf>,
+    /// The control socket.
+    pub control: PathBuf,
     /// Where the call history is kept.
     pub state_directory: Option<PathBuf>,
 }
@@ -74,31 +74,23 @@ struct Crank {
     history: History,
     events: broadcast::Sender<Arc<str>>,
     done: bool,
-    _control: Option<SocketFile>,
+    _control: SocketFile,
 }
 
 impl Crank {
     fn new(start: Start, inbound: mpsc::Sender<Inbound>) -> Result<Self, DaemonError> {
         let now = Instant::now();
         let mut setup = start.setup;
-        let mut net = SipNet::bind(setup.sip_bind, inbound.clone())?;
-        setup.gateway.sip_udp = Some(net.bound());
-        setup.gateway.sip_tcp = Some(net.bound());
+        let net = SipNet::bind(setup.sip_bind, &setup.transports, inbound.clone())?;
+        setup.bound_to(net.bound());
         let (events, _) = broadcast::channel(EVENTS);
-        let control = match &start.control {
-            Some(path) => {
-                let (listener, file) = listen(path)?;
-                tokio::spawn(serve(listener, inbound.clone(), events.clone()));
-                Some(file)
-            }
-            None => None,
-        };
+        let (listener, control) = listen(&start.control)?;
+        tokio::spawn(serve(listener, inbound.clone(), events.clone()));
         let mut audio = AudioThread::start()?;
         let mut lines = Lines::new(inbound);
         lines.apply(&setup.lines, &mut audio, voices(&setup)?)?;
         let gateway = Gateway::new(setup.gateway.clone(), random()?, now);
         let ports = rtp_ports(&setup, &net)?;
-        let _ = net.local_towards(now, net.bound());
         Ok(Self {
             gateway,
             audio,
@@ -371,12 +363,12 @@ impl Crank {
 
     fn apply_again(&mut self) -> Result<(), DaemonError> {
         let mut setup = (self.reread)()?;
-        if setup.sip_bind != self.setup.sip_bind {
-            tracing::warn!("sip.bind has changed: that takes effect at the next start");
+        if setup.sip_bind != self.setup.sip_bind || setup.transports != self.setup.transports {
+            tracing::warn!("sip.bind or sip.transports has changed: that takes effect at the next start");
             setup.sip_bind = self.setup.sip_bind;
         }
-        setup.gateway.sip_udp = Some(self.net.bound());
-        setup.gateway.sip_tcp = Some(self.net.bound());
+        setup.transports.clone_from(&self.setup.transports);
+        setup.bound_to(self.net.bound());
         self.lines.apply(&setup.lines, &mut self.audio, voices(&setup)?)?;
         self.ports = rtp_ports(&setup, &self.net)?;
         self.setup = setup;

@@ -1,10 +1,19 @@
-//! What the daemon needs of a checked configuration: the gateway's part as it is, and what to open.
+//! What the daemon needs of a checked configuration: the gateway's part in the gateway's words, and what to open.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::gateway::{GatewayConfig, LineName};
-use crate::media::VoiceConfig;
+use secrecy::SecretString;
+
+use super::DaemonError;
+use crate::call::CallConfig;
+use crate::config::{self, Model, model};
+use crate::gateway::{GatewayConfig, LineName, PortConfig};
+use crate::line::LineConfig;
+use crate::media::{Codec, DtmfRelay, JitterConfig, VoiceConfig};
+use crate::sip::account::Account;
+use crate::sip::ua::{AccountName, Transport};
 
 /// A configuration, ready to run.
 #[derive(Clone, Debug)]
@@ -13,13 +22,73 @@ pub struct Setup {
     pub gateway: GatewayConfig,
     /// Where SIP is bound.
     pub sip_bind: SocketAddr,
+    /// Over which transports.
+    pub transports: Vec<Transport>,
     /// First and last port for RTP.
     pub rtp_ports: (u16, u16),
+    /// The control socket; `None`: the default place.
+    pub control: Option<PathBuf>,
     /// The lines' hardware, in the order of the configuration.
     pub lines: Vec<LineSetup>,
 }
 
 impl Setup {
+    /// Reads and checks `path`; an error lists every problem, one a line.
+    pub fn read(path: &Path) -> Result<Self, DaemonError> {
+        let report = config::load(path).map_err(|error| {
+            DaemonError::Config(format!(
+                "cannot read the configuration {}: {error}; name it with --config",
+                path.display()
+            ))
+        })?;
+        match &report.model {
+            Some(model) => {
+                for problem in &report.problems {
+                    tracing::warn!("{}:{problem}", report.name);
+                }
+                Self::of_model(model)
+            }
+            None => Err(DaemonError::Config(format!(
+                "the configuration is not valid:\n{}",
+                report.to_string().trim_end()
+            ))),
+        }
+    }
+
+    fn of_model(model: &Model) -> Result<Self, DaemonError> {
+        let accounts: Result<Vec<Account>, DaemonError> = model.accounts.iter().map(account).collect();
+        let lines: Result<Vec<LineSetup>, DaemonError> = model
+            .lines
+            .iter()
+            .map(|line| line_setup(line, &model.media))
+            .collect();
+        Ok(Self {
+            gateway: GatewayConfig {
+                user_agent: model.sip.user_agent.clone(),
+                sip_udp: None,
+                sip_tcp: None,
+                accounts: accounts?,
+                lines: model.lines.iter().map(|line| port(line, &model.media)).collect(),
+            },
+            sip_bind: model.sip.bind,
+            transports: model
+                .sip
+                .transports
+                .iter()
+                .map(|wanted| transport(*wanted))
+                .collect(),
+            rtp_ports: (model.media.rtp_port_first, model.media.rtp_port_last),
+            control: model.control.socket.clone(),
+            lines: lines?,
+        })
+    }
+
+    /// Tells the gateway where the sockets are, port 0 resolved.
+    pub fn bound_to(&mut self, address: SocketAddr) {
+        let over = |transport| self.transports.contains(&transport).then_some(address);
+        (self.gateway.sip_udp, self.gateway.sip_tcp) = (over(Transport::Udp), over(Transport::Tcp));
+    }
+
     /// The country a line sounds like.
     pub fn country(&self, line: &LineName) -> Option<&str> {
         let port = self.gateway.lines.iter().find(|port| port.name == *line)?;
@@ -60,4 +129,113 @@ pub enum Hardware {
         /// The socket.
         socket: PathBuf,
     },
+}
+
+fn account(account: &model::Account) -> Result<Account, DaemonError> {
+    Ok(Account {
+        name: AccountName(account.name.as_str().into()),
+        server_host: account.server.host.clone(),
+        server_port: account.server.port,
+        transport: account.server.transport.map(transport),
+        username: account.username.clone(),
+        auth_username: account.auth_username.clone(),
+        domain: account.domain.clone(),
+        display_name: account.display_name.clone(),
+        password: password(account)?,
+        register: account.register,
+        expires_s: account.expires_s,
+    })
+}
+
+fn password(account: &model::Account) -> Result<SecretString, DaemonError> {
+    match &account.password {
+        model::Password::None => Ok(SecretString::default()),
+        model::Password::Given(password) => Ok(password.clone()),
+        model::Password::File(path) => {
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                DaemonError::Config(format!(
+                    "cannot read the password of account {} from {}: {error}",
+                    account.name,
+                    path.display()
+                ))
+            })?;
+            Ok(text.lines().next().unwrap_or_default().into())
+        }
+    }
+}
+
+fn port(line: &model::Line, media: &model::Media) -> PortConfig {
+    PortConfig {
+        name: LineName(line.name.as_str().into()),
+        account: line.account.as_deref().map(|account| AccountName(account.into())),
+        number: line.number.clone(),
+        line: LineConfig {
+            zone: Arc::clone(&line.zone),
+            hook: line.hook,
+            pulse_dialing: line.pulse_dialing,
+            caller_id: line.caller_id,
+        },
+        call: CallConfig {
+            dial_plan: Arc::clone(&line.dial_plan),
+            emergency_numbers: line.zone.emergency_numbers.as_slice().into(),
+            hotline: line.hotline.clone(),
+            timers: line.timers,
+            codecs: line
+                .codecs
+                .iter()
+                .map(|codec| match codec {
+                    model::Codec::Pcma => Codec::Pcma,
+                    model::Codec::Pcmu => Codec::Pcmu,
+                })
+                .collect(),
+            dtmf: match line.dtmf {
+                model::DtmfRelay::Rfc4733 => DtmfRelay::Rfc4733,
+                model::DtmfRelay::Info => DtmfRelay::Info,
+                model::DtmfRelay::Inband => DtmfRelay::Inband,
+            },
+            packet_time_ms: media.packet_time_ms,
+            ring_timeout_s: line.ring_timeout_s,
+            rtp_timeout_s: media.rtp_timeout_s,
+            rtp_timeout_ends_call: media.on_rtp_timeout == model::OnRtpTimeout::End,
+            disconnect_open_ms: line.disconnect_open_ms,
+            answer_reversal: line.answer_reversal,
+        },
+    }
+}
+
+fn line_setup(line: &model::Line, media: &model::Media) -> Result<LineSetup, DaemonError> {
+    let hardware = match &line.interface {
+        model::Interface::Virtual { socket } => Hardware::Virtual {
+            socket: socket.clone(),
+        },
+        model::Interface::GpioModule(_) => {
+            return Err(DaemonError::Line {
+                line: line.name.clone(),
+                reason: "this build serves virtual lines only; GPIO modules come with a later one".to_owned(),
+            });
+        }
+    };
+    Ok(LineSetup {
+        name: LineName(line.name.as_str().into()),
+        hardware,
+        voice: VoiceConfig {
+            gain_to_line_db: line.gain_rx_db,
+            gain_from_line_db: line.gain_tx_db,
+            jitter: JitterConfig {
+                min_ms: media.jitter_min_ms,
+                initial_ms: JitterConfig::default()
+                    .initial_ms
+                    .clamp(media.jitter_min_ms, media.jitter_max_ms),
+                max_ms: media.jitter_max_ms,
+            },
+            echo_canceller: line.echo_canceller,
+        },
+    })
+}
+
+fn transport(transport: model::Transport) -> Transport {
+    match transport {
+        model::Transport::Udp => Transport::Udp,
+        model::Transport::Tcp => Transport::Tcp,
+    }
 }

@@ -33,7 +33,7 @@ const DATAGRAM_BYTES_MAX: usize = 65_535;
 /// The signalling sockets.
 #[derive(Debug)]
 pub struct SipNet {
-    udp: Arc<tokio::net::UdpSocket>,
+    udp: Option<Arc<tokio::net::UdpSocket>>,
     bound: SocketAddr,
     connections: Connections,
     addresses: LocalAddresses,
@@ -41,15 +41,28 @@ pub struct SipNet {
 }
 
 impl SipNet {
-    /// Binds both sockets to `address` (port 0: any, the same for both) and starts reading them. What arrives
+    /// Binds the sockets wanted to `address` (port 0: any, the same for both) and starts reading them. What arrives
     /// goes to `inbound`. Must be called inside a runtime.
-    pub fn bind(address: SocketAddr, inbound: mpsc::Sender<Inbound>) -> Result<Self, DaemonError> {
-        let udp = socket::signalling_udp(address)?;
-        let bound = udp.local_addr()?;
-        let listener = tokio::net::TcpListener::from_std(socket::signalling_tcp(bound)?)?;
-        let udp = Arc::new(tokio::net::UdpSocket::from_std(udp)?);
-        tokio::spawn(read_datagrams(Arc::clone(&udp), inbound.clone()));
-        tokio::spawn(stream::accept(listener, inbound.clone()));
+    pub fn bind(
+        address: SocketAddr,
+        wanted: &[Transport],
+        inbound: mpsc::Sender<Inbound>,
+    ) -> Result<Self, DaemonError> {
+        let mut bound = address;
+        let mut udp = None;
+        if wanted.contains(&Transport::Udp) {
+            let socket = socket::signalling_udp(bound)?;
+            bound = socket.local_addr()?;
+            let socket = Arc::new(tokio::net::UdpSocket::from_std(socket)?);
+            tokio::spawn(read_datagrams(Arc::clone(&socket), inbound.clone()));
+            udp = Some(socket);
+        }
+        if wanted.contains(&Transport::Tcp) {
+            let listener = socket::signalling_tcp(bound)?;
+            bound = listener.local_addr()?;
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tokio::spawn(stream::accept(listener, inbound.clone()));
+        }
         Ok(Self {
             udp,
             bound,
@@ -76,7 +89,11 @@ impl SipNet {
             Transport::Tcp => self.connections.send(remote, bytes, &self.inbound),
             Transport::Udp => {
                 let destination = for_socket(self.bound.ip(), remote);
-                match self.udp.try_send_to(&bytes, destination) {
+                let sent = match &self.udp {
+                    Some(socket) => socket.try_send_to(&bytes, destination),
+                    None => Err(std::io::Error::other("sip.transports has no UDP")),
+                };
+                match sent {
                     Ok(_) => {}
                     // A full socket buffer is one lost datagram: SIP retransmits.
                     Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
@@ -182,7 +199,12 @@ mod tests {
     #[tokio::test]
     async fn datagrams_and_streams_arrive_and_leave() {
         let (inbound, mut arrivals) = mpsc::channel(16);
-        let mut net = SipNet::bind("127.0.0.1:0".parse().unwrap(), inbound).unwrap();
+        let mut net = SipNet::bind(
+            "127.0.0.1:0".parse().unwrap(),
+            &[Transport::Udp, Transport::Tcp],
+            inbound,
+        )
+        .unwrap();
         let peer = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
         peer.send_to(b"ping", net.bound()).await.unwrap();
         let Some(Inbound::Datagram { remote, bytes }) = arrivals.recv().await else {
@@ -217,7 +239,12 @@ mod tests {
     #[tokio::test]
     async fn a_connection_refused_is_reported_not_lost() {
         let (inbound, mut arrivals) = mpsc::channel(16);
-        let mut net = SipNet::bind("127.0.0.1:0".parse().unwrap(), inbound).unwrap();
+        let mut net = SipNet::bind(
+            "127.0.0.1:0".parse().unwrap(),
+            &[Transport::Udp, Transport::Tcp],
+            inbound,
+        )
+        .unwrap();
         let nobody = std::net::TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
@@ -233,7 +260,12 @@ mod tests {
     #[tokio::test]
     async fn literals_resolve_without_a_network() {
         let (inbound, mut arrivals) = mpsc::channel(16);
-        let mut net = SipNet::bind("127.0.0.1:0".parse().unwrap(), inbound).unwrap();
+        let mut net = SipNet::bind(
+            "127.0.0.1:0".parse().unwrap(),
+            &[Transport::Udp, Transport::Tcp],
+            inbound,
+        )
+        .unwrap();
         net.resolve(7, "127.0.0.1".into(), 5070);
         let Some(Inbound::Resolved { query, result }) = arrivals.recv().await else {
             panic!("no answer");
