@@ -19,6 +19,10 @@ const END_PACKETS: u8 = 3;
 /// Time between two packets, whatever that of audio is: with it three ends fit into the pause.
 const INTERVAL_SAMPLES: u32 = 20 * 8;
 
+/// The first packets of an event come every turn. While none has arrived the far end conceals the first moments of
+/// the tone, which went out as audio before the detector knew, and then it may be heard as a key of its own.
+const EAGER_PACKETS: u8 = 3;
+
 /// A segment ends before its duration field overflows (section 2.5.1.3), at a whole number of turns.
 const SEGMENT_SAMPLES: u32 = 65_520;
 
@@ -51,7 +55,8 @@ struct Sending {
     elapsed: u32,
     earlier: u32,
     until: Option<u32>,
-    begun: bool,
+    /// Packets sent, as far as [`EAGER_PACKETS`] counts.
+    sent: u8,
     until_packet: u32,
 }
 
@@ -141,7 +146,7 @@ impl EventSender {
                     elapsed: 0,
                     earlier: 0,
                     until: wanted.duration,
-                    begun: false,
+                    sent: 0,
                     until_packet: 0,
                 });
             }
@@ -171,7 +176,7 @@ impl EventSender {
         let end = sending.until.is_some_and(|until| total >= until);
         let full = sending.elapsed >= SEGMENT_SAMPLES;
         let packet = EventPacket {
-            marker: !sending.begun,
+            marker: sending.sent == 0,
             timestamp: sending.timestamp,
             payload: EventPayload {
                 event: sending.key.event_code(),
@@ -197,8 +202,12 @@ impl EventSender {
             sending.until_packet -= frame;
             return None;
         }
-        sending.until_packet = INTERVAL_SAMPLES;
-        sending.begun = true;
+        sending.sent = EAGER_PACKETS.min(sending.sent + 1);
+        sending.until_packet = if sending.sent < EAGER_PACKETS {
+            frame
+        } else {
+            INTERVAL_SAMPLES
+        };
         if full {
             sending.earlier = total;
             sending.timestamp = sending.timestamp.wrapping_add(sending.elapsed);
