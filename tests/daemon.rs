@@ -145,7 +145,7 @@ fn lines_of_one_machine_talk_to_each_other() {
             "play",
             &path(&from_office),
             "wait",
-            "1",
+            "3",
             "on-hook",
             "wait",
             "1",
@@ -160,10 +160,10 @@ fn lines_of_one_machine_talk_to_each_other() {
         "dial",
         "dial",
         "12#",
-        "wait",
-        "3",
         "record",
         &path(&at_kitchen),
+        "wait",
+        "3",
         "play",
         &path(&from_kitchen),
         "wait",
@@ -190,7 +190,8 @@ fn lines_of_one_machine_talk_to_each_other() {
         "{}",
         text(&kitchen.stdout)
     );
-    assert!(share_of(&at_office, 500.0) > 0.5, "office hears kitchen");
+    assert!(share_of(&at_office, 500.0) > 0.9, "office hears kitchen");
+    assert!(share_of(&at_kitchen, 900.0) > 0.9, "kitchen hears office");
     let calls: serde_json::Value = serde_json::from_slice(&daemon.ask(&["calls", "--json"]).stdout).unwrap();
     assert_eq!(calls.as_array().unwrap().len(), 2, "{calls}");
     assert_eq!(calls[0]["lost_packets"], 0);
