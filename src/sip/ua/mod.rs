@@ -6,10 +6,12 @@
 //! [`UserAgent`] owns every transaction and dialog. Bodies pass through it as bytes: offer and answer are the
 //! call room's business, with [`crate::sip::sdp`].
 
+mod accounts;
 mod backoff;
 mod call;
 mod client;
 mod dialogs;
+mod forks;
 mod hop;
 mod incoming;
 mod interface;

@@ -11,7 +11,6 @@ use super::{
 use crate::sip::account::Account;
 use crate::sip::message::{HeaderName, NameAddr, Response, Uri, Via};
 use rand::RngExt;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,28 +24,28 @@ const MOST_ADAPTATIONS: u8 = 2;
 /// One account's registration.
 #[derive(Debug)]
 pub(super) struct Registration {
-    account: Arc<Account>,
-    series: Series,
-    phase: Phase,
-    state: RegistrationState,
+    pub(super) account: Arc<Account>,
+    pub(super) series: Series,
+    pub(super) phase: Phase,
+    pub(super) state: RegistrationState,
     /// What the registrar knows us by, and until when.
-    binding: Option<(Uri, Instant)>,
-    granted_s: u32,
+    pub(super) binding: Option<(Uri, Instant)>,
+    pub(super) granted_s: u32,
     /// Seconds to ask for; a 423 raises it.
-    wish_s: u32,
-    failures: u32,
-    last_error: Option<String>,
+    pub(super) wish_s: u32,
+    pub(super) failures: u32,
+    pub(super) last_error: Option<String>,
     /// Ways to the server, the one that worked last first.
-    hops: Vec<Hop>,
+    pub(super) hops: Vec<Hop>,
     /// How the server sees us, where that isn't how we see ourselves.
-    public: Option<std::net::SocketAddr>,
-    adaptations: u8,
-    service_route: Vec<NameAddr>,
-    keep_alive: Option<Instant>,
+    pub(super) public: Option<std::net::SocketAddr>,
+    pub(super) adaptations: u8,
+    pub(super) service_route: Vec<NameAddr>,
+    pub(super) keep_alive: Option<Instant>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// Nothing is registered for this account.
     Direct,
     /// The server's addresses are looked up.
@@ -87,7 +86,7 @@ impl Registration {
         }
     }
 
-    fn event(&self) -> UaEvent {
+    pub(super) fn event(&self) -> UaEvent {
         UaEvent::Registration {
             account: self.account.name.clone(),
             state: self.state,
@@ -107,78 +106,8 @@ impl Registration {
 }
 
 impl UserAgent {
-    /// New accounts register, those gone un-register, changed ones do what the change asks for.
-    pub(super) fn set_accounts(&mut self, now: Instant, accounts: Vec<Account>) {
-        let mut wanted: BTreeMap<AccountName, Account> = accounts
-            .into_iter()
-            .map(|account| (account.name.clone(), account))
-            .collect();
-        let gone: Vec<AccountName> = self
-            .registrations
-            .iter()
-            .filter(|(name, old)| {
-                !wanted
-                    .get(name)
-                    .is_some_and(|new| new.is_same_binding(&old.account))
-            })
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in gone {
-            self.leave(now, &name, !wanted.contains_key(&name));
-        }
-        while let Some((name, account)) = wanted.pop_first() {
-            let failed = RegistrationState::Failed;
-            match self.registrations.get_mut(&name) {
-                Some(old) if old.account.is_same(&account) && old.state != failed => {}
-                Some(old) => {
-                    if !old.account.is_same_login(&account) {
-                        self.authenticators.remove(&name);
-                    }
-                    old.wish_s = account.expires_s;
-                    old.account = Arc::new(account);
-                    old.failures = 0;
-                    self.look_up_registrar(now, &name);
-                }
-                None => self.enter(now, account),
-            }
-        }
-    }
-
-    fn enter(&mut self, now: Instant, account: Account) {
-        let name = account.name.clone();
-        let series = Series {
-            call_id: self.token(),
-            tag: self.token(),
-            cseq: 0,
-        };
-        let state = if account.register {
-            RegistrationState::Registering
-        } else {
-            RegistrationState::Direct
-        };
-        let registration = Registration {
-            series,
-            phase: Phase::Direct,
-            state,
-            binding: None,
-            granted_s: 0,
-            wish_s: account.expires_s,
-            failures: 0,
-            last_error: None,
-            hops: Vec::new(),
-            public: None,
-            adaptations: 0,
-            service_route: Vec::new(),
-            keep_alive: None,
-            account: Arc::new(account),
-        };
-        self.event(registration.event());
-        self.registrations.insert(name.clone(), registration);
-        self.look_up_registrar(now, &name);
-    }
-
     /// Asks for the server's addresses; whatever was under way is dropped.
-    fn look_up_registrar(&mut self, now: Instant, account: &AccountName) {
+    pub(super) fn look_up_registrar(&mut self, now: Instant, account: &AccountName) {
         let waiter = Waiter::Registration(account.clone());
         self.resolver.withdraw(|other| *other != waiter);
         self.clients_forget(&Owner::Register(account.clone()));
@@ -426,57 +355,6 @@ impl UserAgent {
         {
             registration.hops = hops.collect();
         }
-    }
-
-    /// Takes an account away; a binding is removed at the registrar.
-    fn leave(&mut self, now: Instant, account: &AccountName, tell: bool) {
-        let Some(mut registration) = self.registrations.remove(account) else {
-            return;
-        };
-        let waiter = Waiter::Registration(account.clone());
-        self.resolver.withdraw(|other| *other != waiter);
-        self.clients_forget(&Owner::Register(account.clone()));
-        let known = registration.binding.take().map(|binding| binding.0);
-        let trying = registration.phase == Phase::Trying;
-        let hop = registration.hops.first().copied();
-        let contact = known.or_else(|| {
-            // Under way for the first time: it may have arrived.
-            trying.then_some(hop?).map(|hop| {
-                self.config
-                    .contact(&registration.account.username, hop, registration.public)
-            })
-        });
-        let (Some(contact), Some(hop)) = (contact, hop) else {
-            if tell {
-                self.tell_unregistered(account);
-            }
-            return;
-        };
-        let binding = Binding {
-            contact: &contact,
-            expires_s: 0,
-            old: None,
-        };
-        let mut request = registration.series.next(&registration.account, &binding);
-        self.put_user_agent(&mut request);
-        let owner = Owner::Unregister(account.clone());
-        self.send(now, Job::new(request, [hop], Some(registration.account), owner));
-    }
-
-    pub(super) fn unregister_finished(&mut self, account: &AccountName) {
-        if !self.registrations.contains_key(account) {
-            self.authenticators.remove(account);
-            self.tell_unregistered(account);
-        }
-    }
-
-    fn tell_unregistered(&mut self, account: &AccountName) {
-        self.event(UaEvent::Registration {
-            account: account.clone(),
-            state: RegistrationState::Unregistered,
-            expires_s: None,
-            error: None,
-        });
     }
 
     pub(super) fn registrations_timeout(&mut self, now: Instant) {

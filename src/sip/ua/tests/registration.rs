@@ -529,3 +529,53 @@ fn registers_over_tcp() {
         "<sip:6001@192.0.2.9:5060;transport=tcp>"
     );
 }
+
+#[test]
+fn a_lost_connection_registers_anew_soon() {
+    let mut world = world();
+    registrar(&mut world, granted);
+    let mut over_tcp = account("office", "6001", "pbx.example.net");
+    over_tcp.transport = Some(Transport::Tcp);
+    world.command(0, UaCommand::SetAccounts(vec![over_tcp]));
+    world.run_s(1);
+    let (now, remote, reason) = (world.now, address(REGISTRAR), "closed".to_owned());
+    let lost = UaInput::TransportFailed {
+        transport: Transport::Tcp,
+        remote,
+        reason,
+    };
+    world.uas[0].ua.handle_input(now, lost);
+    world.run_s(5);
+    assert_eq!(world.requests(Method::Register).len(), 2);
+    assert_eq!(world.states(0).last(), Some(&Registered));
+}
+
+#[test]
+fn a_trunk_calls_without_registering_and_its_server_is_recognised() {
+    let mut world = world();
+    world.script(REGISTRAR, |message| match message {
+        Message::Request(request) if request.method == Method::Invite => {
+            vec![respond(request, 486, "x").into()]
+        }
+        _ => Vec::new(),
+    });
+    let mut trunk = account("trunk", "t", "pbx.example.net");
+    trunk.register = false;
+    world.command(0, UaCommand::SetAccounts(vec![trunk]));
+    world.run_s(400);
+    world.call(0, "trunk", "600");
+    world.run_s(1);
+    assert!(
+        world.uas[0]
+            .events
+            .iter()
+            .any(|event| matches!(event, UaEvent::Failed { status: 486, .. }))
+    );
+    world.inject(REGISTRAR, 0, invite("sip:+4930123@192.0.2.9", "z9hG4bKt"));
+    world.run_s(1);
+    let account = world.uas[0].events.iter().find_map(|event| match event {
+        UaEvent::Incoming(incoming) => incoming.account.clone(),
+        _ => None,
+    });
+    assert_eq!(account, Some(AccountName("trunk".into())));
+}

@@ -13,6 +13,9 @@ use std::time::{Duration, Instant};
 /// A peer that isn't a user agent of ours: request or response in, messages out.
 pub type Script = Box<dyn FnMut(&Message) -> Vec<Message>>;
 
+/// What a test's user does about events.
+pub type Reaction = Box<dyn FnMut(&UaEvent) -> Vec<UaCommand>>;
+
 /// What the network does to datagrams.
 #[derive(Clone, Copy, Debug)]
 pub struct Faults {
@@ -53,7 +56,7 @@ pub struct Node {
     pub public: Option<SocketAddr>,
     pub events: Vec<UaEvent>,
     /// Answers to events, drawn up by the test.
-    pub react: Box<dyn FnMut(&UaEvent) -> Vec<UaCommand>>,
+    pub react: Reaction,
 }
 
 struct Flying {
