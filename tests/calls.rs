@@ -243,7 +243,10 @@ fn hanging_up_while_it_rings_cancels() {
     hang_up(&mut world, "kitchen");
     world.run_until("CANCEL", 2000, |world| server(world).count(&Method::Cancel) == 1);
     world.run_until("ACK of 487", 2000, |world| server(world).count(&Method::Ack) == 1);
-    assert_eq!(world.hosts[0].records[0].cause, "cancelled");
+    let record = &world.hosts[0].records[0];
+    assert_eq!(record.cause, "cancelled");
+    assert_eq!(record.sip_status, None, "180 is no outcome");
+    assert_eq!(record.codec, None, "nothing was ever said");
 }
 
 #[test]

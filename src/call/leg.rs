@@ -100,6 +100,7 @@ impl Leg {
             codec: self
                 .media
                 .agreed
+                .filter(|_| self.media.started)
                 .map(|params| codec_name(params.codec).to_owned()),
             sent_packets: figures.sent_packets,
             received_packets: figures.received_packets,

@@ -158,7 +158,6 @@ impl LineCalls {
         let Phase::Calling(outgoing) = &mut self.phase else {
             return;
         };
-        outgoing.leg.sip_status = Some(status);
         let early = body
             .filter(|_| outgoing.leg.media.agreed.is_none())
             .and_then(|answer| outgoing.leg.media.accept_answer(&self.config, &answer).ok());
