@@ -3,6 +3,4 @@
 
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|bytes: &[u8]| {
-    let _ = tipring::config::check(bytes, "fuzz.yaml");
-});
+fuzz_target!(|bytes: &[u8]| tipring::config::fuzz::text(bytes));

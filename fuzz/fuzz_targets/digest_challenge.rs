@@ -1,0 +1,6 @@
+//! A server's challenge.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| tipring::sip::fuzz::challenge(bytes));

@@ -1,0 +1,6 @@
+//! URIs, addresses and Via.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| tipring::sip::fuzz::parts(bytes));

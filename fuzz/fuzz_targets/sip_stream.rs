@@ -1,0 +1,6 @@
+//! SIP messages in a stream, cut anywhere.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| tipring::sip::fuzz::stream(bytes));
