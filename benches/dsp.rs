@@ -8,6 +8,7 @@ use tipring::dsp::dtmf::{Detector, Generator};
 use tipring::dsp::g711::{self, Law};
 use tipring::dsp::resample::Resampler;
 use tipring::dsp::tone::TonePlayer;
+use tipring::dsp::tone_detector::ToneDetector;
 use tipring::dsp::{FRAME, Key};
 use tipring::zone::{TonePlan, ToneStep};
 
@@ -44,6 +45,16 @@ fn frames(criterion: &mut Criterion) {
             let at = next();
             detector.process(&voice[at..at + FRAME], &mut |report| {
                 black_box(report);
+            });
+        });
+    });
+
+    let mut tones = ToneDetector::new();
+    group.bench_function("tone_detector", |bencher| {
+        bencher.iter(|| {
+            let at = next();
+            tones.process(&voice[at..at + FRAME], &mut |heard| {
+                black_box(heard);
             });
         });
     });

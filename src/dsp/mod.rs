@@ -15,6 +15,7 @@ pub mod resample;
 #[cfg(test)]
 pub(crate) mod signal;
 pub mod tone;
+pub mod tone_detector;
 pub mod transmission;
 mod voice;
 
