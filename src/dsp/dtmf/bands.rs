@@ -217,12 +217,14 @@ impl Bands {
         }
     }
 
-    /// Gains of the two filters for the tones of the two groups.
-    pub fn gains(&self, low_hz: [f32; 4], high_hz: [f32; 4]) -> ([f32; 4], [f32; 4]) {
-        (
-            low_hz.map(|hz| self.low.gain(hz)),
-            high_hz.map(|hz| self.high.gain(hz)),
-        )
+    /// Gain of the low group's filter.
+    pub fn low_gain(&self, frequency_hz: f32) -> f32 {
+        self.low.gain(frequency_hz)
+    }
+
+    /// Gain of the high group's filter.
+    pub fn high_gain(&self, frequency_hz: f32) -> f32 {
+        self.high.gain(frequency_hz)
     }
 }
 
