@@ -1,0 +1,163 @@
+//! The real program with a configuration of the test's, and what its own commands say of it.
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::lab::{Process, SIP_PORT, address, wait_until};
+use crate::telephone::Telephone;
+
+/// What the program is told of the account; the rest is the same in every test.
+pub struct Account {
+    /// Registrar and proxy.
+    pub server: String,
+    pub username: &'static str,
+    pub password: &'static str,
+    pub register: bool,
+}
+
+impl Account {
+    /// 6001 with its right password.
+    pub fn line_one(server: impl Into<String>) -> Self {
+        Self {
+            server: server.into(),
+            username: "6001",
+            password: "secret6001",
+            register: true,
+        }
+    }
+}
+
+/// The running program, with one line called kitchen.
+pub struct Tipring {
+    process: Process,
+    folder: TempDir,
+    pub address: Ipv4Addr,
+}
+
+impl Tipring {
+    pub fn start(account: &Account) -> Self {
+        Self::start_with(account, "")
+    }
+
+    /// Starts it, with more keys for the line, `key: value` separated by `, `.
+    pub fn start_with(account: &Account, line_keys: &str) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let address = address();
+        let socket = folder.path().join("kitchen.sock");
+        let config = format!(
+            "country: ua\n\
+             sip: {{ bind: \"{address}:{SIP_PORT}\" }}\n\
+             control: {{ socket: {control:?} }}\n\
+             accounts:\n  office: {{ server: {server:?}, username: {username:?}, password: {password:?}, \
+             register: {register}, expires_s: 60 }}\n\
+             lines:\n  - {{ name: kitchen, account: office, echo_canceller: false, dial_plan: \"(xxx|xxxx)\", \
+             interdigit_short_s: 1, {line_keys} interface: {{ driver: virtual, socket: {socket:?} }} }}\n",
+            control = control_socket(folder.path()),
+            server = account.server,
+            username = account.username,
+            password = account.password,
+            register = account.register,
+        );
+        std::fs::write(folder.path().join("tipring.yaml"), config).expect("written");
+        let log = std::fs::File::create(folder.path().join("log")).expect("a file");
+        let process = Process::start(
+            Command::new(env!("CARGO_BIN_EXE_tipring"))
+                .arg("run")
+                .arg("--config")
+                .arg(folder.path().join("tipring.yaml"))
+                .arg("--state-dir")
+                .arg(folder.path().join("state"))
+                .stderr(log),
+        );
+        Self {
+            process,
+            folder,
+            address,
+        }
+    }
+
+    /// Starts it, and waits until it is registered.
+    pub fn registered(account: &Account) -> Self {
+        let tipring = Self::start(account);
+        tipring.wait_account("registered", 5);
+        tipring
+    }
+
+    /// A telephone in the kitchen.
+    pub fn telephone(&self) -> Telephone {
+        Telephone::plug_in(&self.folder.path().join("kitchen.sock"))
+    }
+
+    /// `tipring status --json`; nothing while it isn't up yet.
+    pub fn status(&self) -> Value {
+        self.ask(&["status", "--json"])
+    }
+
+    pub fn account_state(&self) -> String {
+        word(&self.status()["accounts"][0]["state"])
+    }
+
+    pub fn line_state(&self) -> String {
+        word(&self.status()["lines"][0]["state"])
+    }
+
+    #[track_caller]
+    pub fn wait_account(&self, state: &str, bound_s: u64) {
+        wait_until(&format!("the account is {state}"), bound_s, || self.account_state() == state);
+    }
+
+    #[track_caller]
+    pub fn wait_line(&self, state: &str, bound_s: u64) {
+        wait_until(&format!("the line is {state}"), bound_s, || self.line_state() == state);
+    }
+
+    /// The calls that are over, oldest first.
+    pub fn calls(&self) -> Vec<Value> {
+        self.ask(&["calls", "--json"]).as_array().cloned().unwrap_or_default()
+    }
+
+    /// What it has logged.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// A folder for the test's own files.
+    pub fn folder(&self) -> PathBuf {
+        self.folder.path().to_owned()
+    }
+
+    /// Ends it politely.
+    pub fn stop(&mut self) {
+        self.process.stop();
+    }
+
+    fn ask(&self, words: &[&str]) -> Value {
+        let output = Command::new(env!("CARGO_BIN_EXE_tipring"))
+            .args(words)
+            .arg("--socket")
+            .arg(control_socket(self.folder.path()))
+            .output()
+            .expect("tipring starts");
+        serde_json::from_slice(&output.stdout).unwrap_or(Value::Null)
+    }
+}
+
+impl Drop for Tipring {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("--- the program's log:\n{}\n--- its status: {}", self.log(), self.status());
+        }
+    }
+}
+
+fn control_socket(folder: &Path) -> PathBuf {
+    folder.join("control.sock")
+}
+
+fn word(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,107 @@
+#!/bin/sh
+# Installs what tipring's build and tests need on a bare Debian 12 or 13.
+#
+#   tests/lab/setup.sh [build|test|interop|all]
+#
+#   build     compiler and libraries
+#   test      + what `make test` needs
+#   interop   + real peers: Kamailio, baresip, sipp from Debian's packages, Asterisk and PESQ into the cache
+#   all       + cargo-deny and cargo-fuzz
+#
+# Does nothing where everything is there. Root is needed for apt only (taken by sudo). Asterisk is not in Debian's
+# stable releases: it is unpacked from the unstable one, next to the system and not into it.
+# TIPRING_LAB_CACHE: where that goes, ~/.cache/tipring-lab unless set.
+set -eu
+
+mode=${1:-all}
+case $mode in
+    build | test | interop | all) ;;
+    *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
+esac
+wants() { case " $* " in *" $mode "*) ;; *) return 1 ;; esac; }
+
+cache=${TIPRING_LAB_CACHE:-${HOME:-/root}/.cache/tipring-lab}
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+# Installs those of the packages that are missing.
+packages() {
+    missing=
+    for package; do
+        dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null | grep -q 'ok installed' || missing="$missing $package"
+    done
+    [ -n "$missing" ] || return 0
+    echo "installing:$missing"
+    as_root apt-get -o DPkg::Lock::Timeout=300 update -q
+    # shellcheck disable=SC2086  # a list
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -q -y \
+        --no-install-recommends $missing
+}
+
+build_packages() {
+    packages gcc libc6-dev libasound2-dev pkg-config make ca-certificates
+    command -v cargo >/dev/null || [ -x "${CARGO_HOME:-${HOME:-/root}/.cargo}/bin/cargo" ] || rust
+}
+
+# Debian 12 keeps a recent compiler for its browsers beside the old one; Debian 13 has one new enough only by rustup.
+rust() {
+    if apt-cache show rustc-web >/dev/null 2>&1; then
+        packages rustc-web cargo-web
+        # Their names end in -web so as not to replace the old ones.
+        command -v cargo >/dev/null || for program in cargo rustc rustdoc; do
+            as_root ln -sf "$(command -v "$program-web")" "/usr/local/bin/$program"
+        done
+    else
+        packages rustup
+        rustup default stable
+    fi
+}
+
+test_packages() {
+    packages alsa-utils
+}
+
+interop_packages() {
+    packages mmdebstrap sip-tester baresip-core kamailio iproute2 util-linux python3-venv python3-dev
+    mkdir -p "$cache"
+    asterisk
+    pesq
+}
+
+# Asterisk and recorded speech, with every library they need, in a folder that it is run from in place.
+asterisk() {
+    [ -e "$cache/asterisk/usr/sbin/asterisk" ] && return
+    echo "unpacking Asterisk into $cache/asterisk"
+    # The mirror that this machine's own packages come from.
+    mirror=$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | grep -v security | head -n 1)
+    part=$cache/asterisk.part
+    as_root rm -rf "$part"
+    # Nothing of it is installed, so neither chroot nor maintainers' scripts are needed. Valid-Until: mirrors of the
+    # unstable release may lag.
+    as_root mmdebstrap --quiet --variant=extract --mode=chrootless \
+        --include=asterisk,asterisk-core-sounds-en-wav \
+        --aptopt='Acquire::Check-Valid-Until "false"' sid "$part" "deb $mirror sid main"
+    as_root chown -R "$(id -u):$(id -g)" "$part"
+    mv "$part" "$cache/asterisk"
+}
+
+# ITU-T P.862 for the tests that compare speech.
+pesq() {
+    "$cache/venv/bin/python" -c 'import pesq, soundfile' 2>/dev/null && return
+    echo "installing pesq into $cache/venv"
+    rm -rf "$cache/venv"
+    python3 -m venv "$cache/venv"
+    "$cache/venv/bin/pip" install -q --disable-pip-version-check numpy soundfile pesq
+}
+
+cargo_tools() {
+    PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
+    for tool in cargo-deny cargo-fuzz; do
+        command -v "$tool" >/dev/null || cargo install --locked "$tool"
+    done
+}
+
+build_packages
+if wants test interop all; then test_packages; fi
+if wants interop all; then interop_packages; fi
+if wants all; then cargo_tools; fi
+echo "ready: $mode"
