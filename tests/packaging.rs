@@ -44,7 +44,11 @@ fn install_puts_every_file_in_place_and_uninstall_takes_it_away_but_the_configur
 
     make("uninstall", root.path(), &[]);
     for (path, _) in INSTALLED {
-        assert_eq!(root.path().join(path).exists(), path.starts_with("etc/"), "{path}");
+        assert_eq!(
+            root.path().join(path).exists(),
+            path.starts_with("etc/"),
+            "{path}"
+        );
     }
 }
 

@@ -24,9 +24,15 @@ pub fn address() -> Ipv4Addr {
 /// Where they may not: `TIPRING_REQUIRE_PEERS=1`.
 pub fn skip<T>(missing: &str) -> Option<T> {
     let required = std::env::var_os("TIPRING_REQUIRE_PEERS").is_some_and(|value| value == "1");
-    assert!(!required, "{missing}, and TIPRING_REQUIRE_PEERS=1 wants it: run tests/lab/setup.sh interop");
+    assert!(
+        !required,
+        "{missing}, and TIPRING_REQUIRE_PEERS=1 wants it: run tests/lab/setup.sh interop"
+    );
     // Past the capture of the test's output: a test that was skipped must not look like one that passed.
-    let _ = writeln!(std::io::stderr(), "skipped: {missing} (tests/lab/setup.sh interop)");
+    let _ = writeln!(
+        std::io::stderr(),
+        "skipped: {missing} (tests/lab/setup.sh interop)"
+    );
     None
 }
 
@@ -43,19 +49,16 @@ pub fn lab_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab")
 }
 
-/// Whether a program is installed.
-pub fn has_program(name: &str) -> bool {
-    ["/usr/local/bin", "/usr/bin", "/usr/sbin", "/bin", "/sbin"]
-        .iter()
-        .any(|folder| Path::new(folder).join(name).exists())
-}
-
 /// A child that ends with the test.
 pub struct Process(Child);
 
 impl Process {
     pub fn start(command: &mut Command) -> Self {
-        Self(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}")))
+        Self(
+            command
+                .spawn()
+                .unwrap_or_else(|error| panic!("{command:?}: {error}")),
+        )
     }
 
     pub fn is_running(&mut self) -> bool {

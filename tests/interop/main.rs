@@ -6,13 +6,17 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_types,
-    reason = "these tests start programs, wait for them and play a telephone in real time"
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "these tests start programs, wait for them, play a telephone in real time, and say what they measured"
 )]
 
+mod calls_in;
+mod calls_out;
+mod keys;
 mod lab;
 mod peers;
+mod registration;
 mod sound;
 mod telephone;
 mod tipring;
-
-mod calls_out;

@@ -43,7 +43,10 @@ pub fn is_quiet(samples: &[i16]) -> bool {
 
 /// Lengths of the bursts of a tone that began and ended here, milliseconds, to 20.
 pub fn bursts_ms(samples: &[i16], hz: f32) -> Vec<usize> {
-    let windows: Vec<bool> = samples.chunks_exact(WINDOW).map(|window| is_tone(window, hz)).collect();
+    let windows: Vec<bool> = samples
+        .chunks_exact(WINDOW)
+        .map(|window| is_tone(window, hz))
+        .collect();
     let mut bursts: Vec<usize> = windows
         .split(|sounds| !sounds)
         .map(|burst| burst.len() * 20)
@@ -84,7 +87,11 @@ pub fn find(said: &[i16], heard: &[i16]) -> (usize, f32) {
     const PIECE: usize = 2000;
     const SHIFT: usize = 400;
     let audible = |piece: &&[i16]| rms_dbm0(piece) > -45.0;
-    let first = said.chunks_exact(PIECE).position(|piece| audible(&piece)).unwrap_or(0) * PIECE;
+    let first = said
+        .chunks_exact(PIECE)
+        .position(|piece| audible(&piece))
+        .unwrap_or(0)
+        * PIECE;
     let (place, _) = best_place(&said[first..first + PIECE], heard, 0..heard.len());
     let offset = place.saturating_sub(first);
     let mut shift = offset;
@@ -100,7 +107,10 @@ pub fn find(said: &[i16], heard: &[i16]) -> (usize, f32) {
             likeness
         })
         .collect();
-    (offset, likenesses.iter().sum::<f32>() / likenesses.len().max(1) as f32)
+    (
+        offset,
+        likenesses.iter().sum::<f32>() / likenesses.len().max(1) as f32,
+    )
 }
 
 /// Where in this range a piece fits best, and how well.
@@ -143,14 +153,22 @@ pub fn pesq(said: &[i16], heard: &[i16], folder: &Path) -> Option<f32> {
         .expect("python starts");
     let text = String::from_utf8_lossy(&output.stdout);
     let errors = String::from_utf8_lossy(&output.stderr);
-    Some(text.trim().parse().unwrap_or_else(|_| panic!("no PESQ: {errors}")))
+    Some(
+        text.trim()
+            .parse()
+            .unwrap_or_else(|_| panic!("no PESQ: {errors}")),
+    )
 }
 
 /// Samples of a recording of 8000 Hz, 16 bits, mono.
 pub fn read_wav(path: &Path) -> Vec<i16> {
-    let mut reader = hound::WavReader::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let mut reader =
+        hound::WavReader::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     assert_eq!((reader.spec().sample_rate, reader.spec().channels), (8000, 1));
-    reader.samples::<i16>().map(|sample| sample.expect("a whole file")).collect()
+    reader
+        .samples::<i16>()
+        .map(|sample| sample.expect("a whole file"))
+        .collect()
 }
 
 /// Writes a recording.

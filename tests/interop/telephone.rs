@@ -30,7 +30,6 @@ enum Act {
 #[derive(Default)]
 struct State {
     ringing: bool,
-    bursts: usize,
     heard: Vec<i16>,
     /// Samples still to be said.
     unsaid: usize,
@@ -119,16 +118,13 @@ impl Telephone {
 
     /// Until all has been said.
     pub fn wait_silent(&self) {
-        wait_until("all is said", 60, || self.state.lock().expect("whole").unsaid == 0);
+        wait_until("all is said", 60, || {
+            self.state.lock().expect("whole").unsaid == 0
+        });
     }
 
     pub fn is_ringing(&self) -> bool {
         self.state.lock().expect("whole").ringing
-    }
-
-    /// Bursts of ringing so far.
-    pub fn bursts(&self) -> usize {
-        self.state.lock().expect("whole").bursts
     }
 
     /// How much has been heard so far, samples: a mark for [`Self::heard_since`].
@@ -160,6 +156,17 @@ impl Telephone {
         });
     }
 
+    /// Until a burst of a tone has been heard that is so long, to 40 ms.
+    #[track_caller]
+    pub fn wait_cadence(&self, hz: f32, burst_ms: usize, bound_s: u64) {
+        let mark = self.mark();
+        let mut bursts = Vec::new();
+        wait_until(&format!("bursts of {burst_ms} ms at {hz} Hz"), bound_s, || {
+            bursts = sound::bursts_ms(&self.heard_since(mark), hz);
+            bursts.iter().any(|burst| burst.abs_diff(burst_ms) <= 40)
+        });
+    }
+
     /// Until nothing has been heard for so long.
     #[track_caller]
     pub fn wait_quiet(&self, milliseconds: usize, bound_s: u64) {
@@ -177,7 +184,10 @@ impl Telephone {
     }
 
     fn edge(&self, closed: bool) {
-        assert!(self.state.lock().expect("whole").plugged_in, "the daemon has closed the line");
+        assert!(
+            self.state.lock().expect("whole").plugged_in,
+            "the daemon has closed the line"
+        );
         self.acts.send(Act::Edge { closed }).expect("the telephone runs");
     }
 }
@@ -216,7 +226,10 @@ fn serve(mut stream: UnixStream, to_do: &Receiver<Act>, state: &Mutex<State>) {
                 Message::Audio(heard) => {
                     let spoken = mouth.len().min(FRAME_SAMPLES);
                     let said = std::array::from_fn(|_| mouth.pop_front().unwrap_or(0));
-                    if stream.write_all(Message::Audio(said).encode(&mut buffer)).is_err() {
+                    if stream
+                        .write_all(Message::Audio(said).encode(&mut buffer))
+                        .is_err()
+                    {
                         return;
                     }
                     let mut state = state.lock().expect("whole");
@@ -224,9 +237,7 @@ fn serve(mut stream: UnixStream, to_do: &Receiver<Act>, state: &Mutex<State>) {
                     state.unsaid -= spoken;
                 }
                 Message::Ring { on } => {
-                    let mut state = state.lock().expect("whole");
-                    state.ringing = on;
-                    state.bursts += usize::from(on);
+                    state.lock().expect("whole").ringing = on;
                 }
                 Message::Hook { .. } | Message::Polarity { .. } | Message::Battery { .. } => {}
             }

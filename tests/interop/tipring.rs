@@ -1,6 +1,5 @@
 //! The real program with a configuration of the test's, and what its own commands say of it.
 
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -10,6 +9,9 @@ use tempfile::TempDir;
 use crate::lab::{Process, SIP_PORT, address, wait_until};
 use crate::telephone::Telephone;
 
+/// All tones of Ukraine are of this frequency.
+pub const DIAL_TONE_HZ: f32 = 425.0;
+
 /// What the program is told of the account; the rest is the same in every test.
 pub struct Account {
     /// Registrar and proxy.
@@ -17,6 +19,7 @@ pub struct Account {
     pub username: &'static str,
     pub password: &'static str,
     pub register: bool,
+    pub expires_s: u32,
 }
 
 impl Account {
@@ -27,6 +30,7 @@ impl Account {
             username: "6001",
             password: "secret6001",
             register: true,
+            expires_s: 60,
         }
     }
 }
@@ -35,7 +39,6 @@ impl Account {
 pub struct Tipring {
     process: Process,
     folder: TempDir,
-    pub address: Ipv4Addr,
 }
 
 impl Tipring {
@@ -53,7 +56,7 @@ impl Tipring {
              sip: {{ bind: \"{address}:{SIP_PORT}\" }}\n\
              control: {{ socket: {control:?} }}\n\
              accounts:\n  office: {{ server: {server:?}, username: {username:?}, password: {password:?}, \
-             register: {register}, expires_s: 60 }}\n\
+             register: {register}, expires_s: {expires_s} }}\n\
              lines:\n  - {{ name: kitchen, account: office, echo_canceller: false, dial_plan: \"(xxx|xxxx)\", \
              interdigit_short_s: 1, {line_keys} interface: {{ driver: virtual, socket: {socket:?} }} }}\n",
             control = control_socket(folder.path()),
@@ -61,6 +64,7 @@ impl Tipring {
             username = account.username,
             password = account.password,
             register = account.register,
+            expires_s = account.expires_s,
         );
         std::fs::write(folder.path().join("tipring.yaml"), config).expect("written");
         let log = std::fs::File::create(folder.path().join("log")).expect("a file");
@@ -73,11 +77,7 @@ impl Tipring {
                 .arg(folder.path().join("state"))
                 .stderr(log),
         );
-        Self {
-            process,
-            folder,
-            address,
-        }
+        Self { process, folder }
     }
 
     /// Starts it, and waits until it is registered.
@@ -89,7 +89,12 @@ impl Tipring {
 
     /// A telephone in the kitchen.
     pub fn telephone(&self) -> Telephone {
-        Telephone::plug_in(&self.folder.path().join("kitchen.sock"))
+        Telephone::plug_in(&self.socket())
+    }
+
+    /// The socket that a telephone plugs into.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("kitchen.sock")
     }
 
     /// `tipring status --json`; nothing while it isn't up yet.
@@ -107,22 +112,36 @@ impl Tipring {
 
     #[track_caller]
     pub fn wait_account(&self, state: &str, bound_s: u64) {
-        wait_until(&format!("the account is {state}"), bound_s, || self.account_state() == state);
+        wait_until(&format!("the account is {state}"), bound_s, || {
+            self.account_state() == state
+        });
     }
 
     #[track_caller]
     pub fn wait_line(&self, state: &str, bound_s: u64) {
-        wait_until(&format!("the line is {state}"), bound_s, || self.line_state() == state);
+        wait_until(&format!("the line is {state}"), bound_s, || {
+            self.line_state() == state
+        });
     }
 
     /// The calls that are over, oldest first.
     pub fn calls(&self) -> Vec<Value> {
-        self.ask(&["calls", "--json"]).as_array().cloned().unwrap_or_default()
+        self.ask(&["calls", "--json"])
+            .as_array()
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// What it has logged.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    #[track_caller]
+    pub fn wait_log(&self, text: &str, bound_s: u64) {
+        wait_until(&format!("the log says {text:?}"), bound_s, || {
+            self.log().contains(text)
+        });
     }
 
     /// A folder for the test's own files.
@@ -149,7 +168,11 @@ impl Tipring {
 impl Drop for Tipring {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            println!("--- the program's log:\n{}\n--- its status: {}", self.log(), self.status());
+            println!(
+                "--- the program's log:\n{}\n--- its status: {}",
+                self.log(),
+                self.status()
+            );
         }
     }
 }

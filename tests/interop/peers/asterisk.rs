@@ -73,7 +73,29 @@ impl Asterisk {
 
     /// Calls a subscriber; when answered, the call goes to an extension of the dial plan.
     pub fn call(&self, subscriber: &str, extension: &str) {
-        self.command(&format!("channel originate PJSIP/{subscriber} extension {extension}@exchange"));
+        self.command(&format!(
+            "channel originate PJSIP/{subscriber} extension {extension}@exchange"
+        ));
+    }
+
+    /// Calls a subscriber as another one would: by the dial plan, which logs how it ended.
+    pub fn call_through(&self, subscriber: &str) {
+        self.command(&format!(
+            "channel originate Local/{subscriber}@exchange application Wait 60"
+        ));
+    }
+
+    /// Whether a subscriber is registered.
+    pub fn has_contact(&self, subscriber: &str) -> bool {
+        self.command("pjsip show contacts")
+            .contains(&format!("{subscriber}/sip:"))
+    }
+
+    #[track_caller]
+    pub fn wait_log(&self, text: &str, bound_s: u64) {
+        wait_until(&format!("Asterisk logs {text:?}"), bound_s, || {
+            self.log().contains(text)
+        });
     }
 
     /// Hangs up every call.
@@ -84,12 +106,17 @@ impl Asterisk {
     /// Channels that are up or being set up.
     pub fn channels(&self) -> usize {
         let text = self.command("core show channels count");
-        text.split(' ').next().and_then(|count| count.parse().ok()).unwrap_or(0)
+        text.split(' ')
+            .next()
+            .and_then(|count| count.parse().ok())
+            .unwrap_or(0)
     }
 
     #[track_caller]
     pub fn wait_channels(&self, count: usize, bound_s: u64) {
-        wait_until(&format!("Asterisk has {count} channels"), bound_s, || self.channels() == count);
+        wait_until(&format!("Asterisk has {count} channels"), bound_s, || {
+            self.channels() == count
+        });
     }
 
     /// Its log, and what it said before it had one.
@@ -127,7 +154,13 @@ impl Drop for Asterisk {
 
 fn start(root: &Path, run: &Path) -> Process {
     let console = std::fs::File::create(run.join("console")).expect("a file");
-    Process::start(program(root, run).arg("-f").stdin(Stdio::null()).stdout(Stdio::null()).stderr(console))
+    Process::start(
+        program(root, run)
+            .arg("-f")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(console),
+    )
 }
 
 /// The program, called through the loader and with the libraries that it was built with.
