@@ -5,6 +5,7 @@ mod bands;
 mod battery;
 mod detector;
 mod generator;
+mod group;
 
 pub use detector::{Detector, DtmfReport};
 pub use generator::Generator;

@@ -6,7 +6,8 @@
 //! not on a fixed raster, level, twist, how much of each group's energy is in that one tone, and how much sounds
 //! besides. The key is up when its tones have been away for [`PAUSE_TICKS`].
 
-use super::bands::{Bands, Complex, DELAY_SAMPLES, TICK, TICKS_HZ, Tick, wide_gain};
+use super::bands::{Bands, DELAY_SAMPLES, TICK, Tick, wide_gain};
+use super::group::{Group, LEVEL_MIN_DBM0, MEASURED, Measured, OFFSET_MAX, PAST, PRESENT, QUICK};
 use super::{HIGH_GROUP_HZ, LOW_GROUP_HZ, key_at};
 use crate::dsp::Key;
 use crate::dsp::level::{amplitude, mean_square_to_dbm0};
@@ -22,15 +23,6 @@ const PROMPT_TICKS: usize = 40;
 /// Milliseconds of absence that end a key. Q.24: gaps of 10 are ridden over, pauses of 40 are heard; here
 /// everything to 22 is a gap and everything from 26 a pause.
 const PAUSE_TICKS: u64 = 24;
-
-/// Milliseconds over which frequency and purity are measured.
-const MEASURED: usize = 22;
-
-/// Milliseconds of the quick look that raises a suspicion.
-const QUICK: usize = 8;
-
-/// Level of each tone at least. Required: 0 to -27 dBm0 heard, -55 not.
-const LEVEL_MIN_DBM0: f32 = -42.5;
 
 /// How far a key may be from its nominal shape.
 struct Limits {
@@ -49,7 +41,7 @@ const REQUIRED: Limits = Limits {
 
 /// For clean keys: more, since speech is never that clean.
 const CLEAN: Limits = Limits {
-    offset: 0.025,
+    offset: OFFSET_MAX,
     twist_db: -10.8..=6.8,
 };
 
@@ -72,13 +64,6 @@ const PURITY_MIN: f32 = 0.89;
 
 /// Energy in the speech band at most, in multiples of what the two tones bring there.
 const WIDE_MAX: f32 = 4.0;
-
-/// A tone lasts while its power is this share of what it was: half its amplitude, where a filter's view of an
-/// edge stands in the middle of the edge.
-const PRESENT: f32 = 0.25;
-
-/// Past ticks kept.
-const PAST: usize = 64;
 
 /// What the detector heard. Samples count from the detector's start; 8 are a millisecond.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -379,176 +364,6 @@ fn mean_square_floor() -> f32 {
 /// The sample at which what a tick shows began.
 fn sample_of(tick: u64) -> u64 {
     ((tick + 1) * TICK as u64).saturating_sub(DELAY_SAMPLES + TICK as u64 / 2)
-}
-
-/// One group of tones.
-#[derive(Clone, Debug)]
-struct Group {
-    nominal_hz: [f32; 4],
-    /// The filter's gain at each tone, and at [`CLEAN`]'s offset under and over it.
-    gains: [[f32; 3]; 4],
-    /// Lower end of the 1000 Hz in which a frequency is told from its turn a tick.
-    from_hz: f32,
-    past: [Complex; PAST],
-    powers: [f32; PAST],
-    turns: [Complex; PAST],
-    /// Sums over the last [`QUICK`] ticks; in f64, so that adding and taking away leaves nothing behind.
-    power_sum: f64,
-    turn_sum: (f64, f64),
-    /// Least sum of powers worth looking at.
-    floor: f64,
-}
-
-/// What was measured of a group's tone.
-#[derive(Clone, Copy, Debug)]
-struct Measured {
-    frequency_hz: f32,
-    /// Square of its amplitude behind the filter.
-    power: f32,
-    /// Share of the group's energy.
-    purity: f32,
-}
-
-impl Measured {
-    /// The group's power beside the tone.
-    fn residue(&self) -> f32 {
-        self.power * (1.0 / self.purity - 1.0)
-    }
-}
-
-impl Group {
-    fn new(nominal_hz: [f32; 4], from_hz: f32) -> Self {
-        Self {
-            nominal_hz,
-            gains: [[1.0; 3]; 4],
-            from_hz,
-            past: [Complex::default(); PAST],
-            powers: [0.0; PAST],
-            turns: [Complex::default(); PAST],
-            power_sum: 0.0,
-            turn_sum: (0.0, 0.0),
-            // 3 dB under the level required, which is checked later and exactly.
-            floor: f64::from(amplitude(LEVEL_MIN_DBM0 - 3.0).powi(2)) * QUICK as f64,
-        }
-    }
-
-    fn with_gains(mut self, gain: impl Fn(f32) -> f32) -> Self {
-        self.gains = self
-            .nominal_hz
-            .map(|hz| [-1.0, 0.0, 1.0].map(|side| gain(hz * (1.0 + side * CLEAN.offset))));
-        self
-    }
-
-    /// The filter's gain near the tone at `place`: at the edge of its pass band 2.5 % change it by a decibel.
-    fn gain(&self, place: usize, frequency_hz: f32) -> f32 {
-        let [under, at, over] = self.gains[place];
-        let side = (frequency_hz / self.nominal_hz[place] - 1.0) / CLEAN.offset;
-        at + side * (over - under) / 2.0 + side * side * ((over + under) / 2.0 - at)
-    }
-
-    #[inline]
-    fn push(&mut self, now: u64, value: Complex) {
-        let slot = now as usize % PAST;
-        let turn = value.times(self.past[(now as usize + PAST - 1) % PAST].conjugate());
-        let oldest = (now as usize + PAST - QUICK) % PAST;
-        let power = value.power();
-        self.past[slot] = value;
-        self.powers[slot] = power;
-        self.turns[slot] = turn;
-        self.power_sum += f64::from(power) - f64::from(self.powers[oldest]);
-        self.turn_sum.0 += f64::from(turn.re) - f64::from(self.turns[oldest].re);
-        self.turn_sum.1 += f64::from(turn.im) - f64::from(self.turns[oldest].im);
-    }
-
-    fn power(&self, tick: u64) -> f32 {
-        self.powers[tick as usize % PAST]
-    }
-
-    /// How alike the turns of the last few ticks are: 1 for a steady tone, about 0.4 for noise.
-    #[inline]
-    fn steadiness(&self) -> f64 {
-        let (re, im) = self.turn_sum;
-        (re * re + im * im) / (self.power_sum * self.power_sum)
-    }
-
-    fn quick_frequency_hz(&self) -> f32 {
-        let turn = Complex {
-            re: self.turn_sum.0 as f32,
-            im: self.turn_sum.1 as f32,
-        };
-        self.unfold(turn.angle() / std::f32::consts::TAU * TICKS_HZ)
-    }
-
-    /// The place of the tone that sounds at first sight.
-    #[inline]
-    fn quick(&self) -> Option<usize> {
-        if self.power_sum < self.floor || self.steadiness() < 0.6 {
-            return None;
-        }
-        let frequency_hz = self.quick_frequency_hz();
-        self.nominal_hz
-            .iter()
-            .position(|nominal_hz| (frequency_hz - nominal_hz).abs() < nominal_hz * (CLEAN.offset + 0.012))
-    }
-
-    /// Whether the group holds anything like the tone at `place` still.
-    fn is_near(&self, place: usize) -> bool {
-        self.steadiness() > 0.35
-            && (self.quick_frequency_hz() - self.nominal_hz[place]).abs() < self.nominal_hz[place] * 0.045
-    }
-
-    fn unfold(&self, frequency_hz: f32) -> f32 {
-        (frequency_hz - self.from_hz).rem_euclid(TICKS_HZ) + self.from_hz
-    }
-
-    /// For how many ticks up to the newest the tone has been as strong as in the last few.
-    fn run(&self, ticks: u64) -> usize {
-        let power = |back: usize| self.powers[(ticks as usize + PAST - 1 - back) % PAST];
-        let mean = (0..16).map(power).sum::<f32>() / 16.0;
-        (0..PAST - 1)
-            .take_while(|&back| power(back) >= PRESENT * mean)
-            .count()
-    }
-
-    /// Frequency, power and purity over the last [`MEASURED`] ticks.
-    fn measure(&self, ticks: u64) -> Measured {
-        let at = |index: usize| (ticks as usize + PAST - MEASURED + index) % PAST;
-        let mut turn = Complex::default();
-        for index in 1..MEASURED {
-            turn = turn.plus(self.turns[at(index)]);
-        }
-        let coarse = turn.angle();
-        // Turned back by the coarse estimate the tone stands nearly still: what it still turns from the first
-        // third to the last is the estimate's error.
-        let third = MEASURED / 3;
-        let mut still = [Complex::default(); MEASURED];
-        let mut sums = [Complex::default(); 2];
-        let mut energy = 0.0;
-        let (step, mut back) = (Complex::turn(-coarse), Complex { re: 1.0, im: 0.0 });
-        for (index, slot) in still.iter_mut().enumerate() {
-            *slot = self.past[at(index)].times(back);
-            back = back.times(step);
-            energy += slot.power();
-            if index < third {
-                sums[0] = sums[0].plus(*slot);
-            } else if index >= MEASURED - third {
-                sums[1] = sums[1].plus(*slot);
-            }
-        }
-        let error = sums[1].times(sums[0].conjugate()).angle() / (MEASURED - third) as f32;
-        let (step, mut back) = (Complex::turn(-error), Complex { re: 1.0, im: 0.0 });
-        let mut sum = Complex::default();
-        for value in still {
-            sum = sum.plus(value.times(back));
-            back = back.times(step);
-        }
-        let power = sum.power() / (MEASURED * MEASURED) as f32;
-        Measured {
-            frequency_hz: self.unfold((coarse + error) / std::f32::consts::TAU * TICKS_HZ),
-            power,
-            purity: power / (energy / MEASURED as f32).max(f32::MIN_POSITIVE),
-        }
-    }
 }
 
 #[cfg(test)]
