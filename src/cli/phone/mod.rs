@@ -5,7 +5,6 @@ mod interactive;
 mod script;
 mod set;
 mod terminal;
-mod tones;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
