@@ -14,7 +14,7 @@ mod check;
 mod client;
 mod dial;
 mod events;
-mod phone;
+pub mod phone;
 mod reload;
 mod run;
 mod schema;

@@ -5,6 +5,7 @@ mod interactive;
 mod script;
 mod set;
 mod terminal;
+mod tones;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -14,6 +15,9 @@ use std::time::{Duration, Instant};
 use anyhow::{anyhow, bail};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
+
+pub use display::{Display, Shown, caller_text};
+pub use tones::ToneEar;
 
 use super::client::Client;
 use super::wav;
@@ -60,6 +64,7 @@ pub struct Arguments {
     words: Vec<String>,
 }
 
+/// Runs the telephone until its script ends, or `q` is typed.
 pub fn run(arguments: &Arguments, control: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let actions = script::parse(&arguments.words)?;
     let timeout = script::seconds(&arguments.timeout)?;
