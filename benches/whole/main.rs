@@ -8,7 +8,6 @@
     clippy::disallowed_types,
     clippy::print_stdout,
     clippy::expect_used,
-    missing_docs,
     reason = "a measuring program reads clocks, opens sockets and prints; a broken set-up shall stop it"
 )]
 
@@ -138,22 +137,18 @@ fn measure_tipring() -> Ours {
             .wait(Notice::Ring(false), SECOND)
             .expect("ringing stops");
         quiet.push(ms(stopped - closed));
-        let call = peer
-            .wait_answer(invited, target, "21", 3 * SECOND)
-            .expect("200 OK");
+        let call = peer.wait_answer(target, "21", 3 * SECOND).expect("200 OK");
         answer.push(ms(call.answered - closed));
         peer.hang_up(&call);
         telephone.act(Act::Hook(false));
         std::thread::sleep(Duration::from_millis(1200));
     }
 
-    let invited = peer.invite(target, "21");
+    peer.invite(target, "21");
     telephone.wait(Notice::Ring(true), 3 * SECOND).expect("ringing");
     telephone.act(Act::Echo(true));
     telephone.act(Act::Hook(true));
-    let call = peer
-        .wait_answer(invited, target, "21", 3 * SECOND)
-        .expect("200 OK");
+    let call = peer.wait_answer(target, "21", 3 * SECOND).expect("200 OK");
     let mut loop_ms = Vec::new();
     let cpu_percent = tipring.cpu_percent(|| loop_ms = peer.loop_delays_ms(call.remote_rtp, 25));
     let resident_mb = tipring.resident_mb();
@@ -284,8 +279,8 @@ fn measure_baresip() -> Option<Theirs> {
     let target: SocketAddr = format!("127.0.0.1:{port}").parse().expect("an address");
     let mut peer = Peer::new();
     let call = (0..20).find_map(|_| {
-        let invited = peer.invite(target, "bench");
-        peer.wait_answer(invited, target, "bench", Duration::from_millis(300))
+        peer.invite(target, "bench");
+        peer.wait_answer(target, "bench", Duration::from_millis(300))
     })?;
     let mut loop_ms = Vec::new();
     let cpu_percent = baresip.cpu_percent(|| loop_ms = peer.loop_delays_ms(call.remote_rtp, 25));

@@ -17,7 +17,6 @@ pub struct Peer {
 
 /// A call the peer made and that was answered.
 pub struct Call {
-    pub invited: Instant,
     pub answered: Instant,
     pub remote_rtp: SocketAddr,
     to: String,
@@ -104,13 +103,7 @@ impl Peer {
     }
 
     /// Waits for 200, acknowledges it.
-    pub fn wait_answer(
-        &self,
-        invited: Instant,
-        target: SocketAddr,
-        user: &str,
-        bound: Duration,
-    ) -> Option<Call> {
+    pub fn wait_answer(&self, target: SocketAddr, user: &str, bound: Duration) -> Option<Call> {
         let deadline = Instant::now() + bound;
         loop {
             let left = deadline.checked_duration_since(Instant::now())?;
@@ -133,7 +126,6 @@ impl Peer {
                 .expect("an audio stream");
             let remote_rtp = SocketAddr::new(target.ip(), port);
             let call = Call {
-                invited,
                 answered: at,
                 remote_rtp,
                 to,
