@@ -16,10 +16,17 @@ const ABSURD: Duration = Duration::from_secs(2);
 /// Edges waiting for their time. A contact bounces tens of times; a thousand is a flood.
 const MAX_PENDING: usize = 1024;
 
+/// Events waiting to be fetched: all that was pending, and what a telephone can say in one breath.
+const MAX_EVENTS: usize = 2 * MAX_PENDING;
+
+/// Messages waiting to be fetched: they are fetched after every call that makes one.
+const MESSAGES: usize = 16;
+
 /// A telephone line in software, with or without a telephone plugged in.
 ///
 /// [`connect`](Self::connect) plugs one in, [`handle_message`](Self::handle_message) hears it,
 /// [`poll_message`](Self::poll_message) tells it what the line does, [`disconnect`](Self::disconnect) unplugs it.
+/// It lives in a real-time thread: everything it will ever need is allocated by [`new`](Self::new).
 #[derive(Debug)]
 pub struct VirtualLine {
     /// As the telephone should be seeing it.
@@ -29,6 +36,8 @@ pub struct VirtualLine {
     telephone: Option<Telephone>,
     /// Time stamp of the last hook event, so that none goes backwards even from one telephone to the next.
     last_at: Option<Instant>,
+    /// The telephone's edges whose time has not come: sent in one burst after a delay, they keep their distances.
+    pending: VecDeque<(Instant, bool)>,
     events: VecDeque<SlicEvent>,
     messages: VecDeque<Message>,
 }
@@ -39,8 +48,6 @@ struct Telephone {
     /// The hook switch as last told, pending edges included.
     closed: bool,
     clock: Option<Clock>,
-    /// Edges whose time has not come: sent in one burst after a delay, they keep their distances.
-    pending: VecDeque<(Instant, bool)>,
 }
 
 /// Ties the telephone's clock to ours at one moment.
@@ -66,8 +73,9 @@ impl VirtualLine {
             fed: true,
             telephone: None,
             last_at: None,
-            events: VecDeque::new(),
-            messages: VecDeque::new(),
+            pending: VecDeque::with_capacity(MAX_PENDING),
+            events: VecDeque::with_capacity(MAX_EVENTS),
+            messages: VecDeque::with_capacity(MESSAGES),
         }
     }
 
@@ -75,6 +83,7 @@ impl VirtualLine {
     /// and that the line rings if it does.
     pub fn connect(&mut self) {
         self.telephone = Some(Telephone::default());
+        self.pending.clear();
         self.messages.clear();
         self.messages.push_back(Message::Battery { fed: self.fed });
         self.messages.push_back(Message::Polarity {
@@ -91,10 +100,8 @@ impl VirtualLine {
             return;
         };
         self.messages.clear();
-        let reported = telephone
-            .pending
-            .front()
-            .map_or(telephone.closed, |(_, first)| !first);
+        let reported = self.pending.front().map_or(telephone.closed, |(_, first)| !first);
+        self.pending.clear();
         if reported {
             self.report(now, false);
         }
@@ -129,29 +136,23 @@ impl VirtualLine {
             return;
         }
         telephone.closed = closed;
-        let not_before = telephone.pending.back().map_or(at, |(last, _)| at.max(*last));
-        if telephone.pending.len() < MAX_PENDING {
-            telephone.pending.push_back((not_before, closed));
+        let not_before = self.pending.back().map_or(at, |(last, _)| at.max(*last));
+        if self.pending.len() < MAX_PENDING {
+            self.pending.push_back((not_before, closed));
         } else {
             // A flood: two edges that undo each other are no loss.
-            telephone.pending.pop_back();
+            self.pending.pop_back();
         }
         self.release(now);
     }
 
     /// Reports the edges whose time has come.
     fn release(&mut self, now: Instant) {
-        while let Some(&(at, closed)) = self
-            .telephone
-            .as_ref()
-            .and_then(|telephone| telephone.pending.front())
-        {
+        while let Some(&(at, closed)) = self.pending.front() {
             if at > now {
                 return;
             }
-            if let Some(telephone) = &mut self.telephone {
-                telephone.pending.pop_front();
-            }
+            self.pending.pop_front();
             self.report(at, closed);
         }
     }
@@ -159,7 +160,13 @@ impl VirtualLine {
     fn report(&mut self, at: Instant, closed: bool) {
         let at = self.last_at.map_or(at, |last| at.max(last));
         self.last_at = Some(at);
-        self.events.push_back(SlicEvent::Hook { closed, at });
+        if self.events.len() < MAX_EVENTS {
+            self.events.push_back(SlicEvent::Hook { closed, at });
+        } else if matches!(self.events.back(), Some(SlicEvent::Hook { closed: last, .. }) if *last != closed)
+        {
+            // Nobody fetches them. Two edges that undo each other are no loss.
+            self.events.pop_back();
+        }
     }
 
     fn tell(&mut self, message: Message) {
@@ -263,7 +270,7 @@ impl Slic for VirtualLine {
     }
 
     fn poll_timeout(&self) -> Option<Instant> {
-        self.telephone.as_ref()?.pending.front().map(|(at, _)| *at)
+        self.pending.front().map(|(at, _)| *at)
     }
 
     fn poll_event(&mut self) -> Option<SlicEvent> {
@@ -416,7 +423,7 @@ mod tests {
         for n in 0..100_001_u64 {
             line.handle_message(start, &hook(n % 2 == 0, n * 10));
         }
-        assert!(line.telephone.as_ref().unwrap().pending.len() <= MAX_PENDING);
+        assert!(line.pending.len() <= MAX_PENDING);
         line.handle_timeout(start + Duration::from_secs(2)).unwrap();
         let seen = hooks(&mut line);
         assert!(seen[seen.len() - 1].1, "ends closed");
