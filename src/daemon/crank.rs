@@ -312,7 +312,10 @@ impl Crank {
         | Report::Voice { line, .. }
         | Report::Plugged(line)
         | Report::Refused(line)
-        | Report::Unplugged { line, .. }) = report;
+        | Report::Unplugged { line, .. }
+        | Report::CardStarted(line)
+        | Report::CardLost { line, .. }
+        | Report::Xrun { line, .. }) = report;
         let Some(line) = self.lines.name(line).cloned() else {
             return;
         };
@@ -322,6 +325,17 @@ impl Crank {
             Report::Plugged(_) => tracing::info!(%line, "a telephone is plugged in"),
             Report::Refused(_) => tracing::warn!(%line, "a second telephone is refused"),
             Report::Unplugged { reason, .. } => tracing::info!(%line, "the telephone is unplugged: {reason}"),
+            Report::CardStarted(_) => {
+                tracing::info!(%line, "the sound card runs");
+                self.feed(Input::LineFault { line, fault: None });
+            }
+            Report::CardLost { reason, .. } => {
+                let fault = Some(format!("sound card: {reason}"));
+                self.feed(Input::LineFault { line, fault });
+            }
+            Report::Xrun { count, .. } => {
+                tracing::warn!(%line, count, "the sound card's streams were interrupted");
+            }
         }
     }
 

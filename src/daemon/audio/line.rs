@@ -9,6 +9,7 @@ use tipring_hw::virtual_line::{Message, VirtualLine};
 use tipring_hw::{Slic, SlicEvent};
 
 use super::sockets::SessionSockets;
+use super::sound_card::{CardEnd, CardFault, OpenCard};
 use super::telephone::{Telephone, Unplugged};
 use super::{LineId, Report};
 use crate::dsp::FRAME;
@@ -19,9 +20,44 @@ use crate::media::{TransmitKind, VoiceCommand, VoicePath};
 pub struct AudioLine {
     id: LineId,
     voice: VoicePath,
-    virtual_line: VirtualLine,
-    telephone: Option<Telephone>,
+    source: Source,
     pub(super) sockets: Option<SessionSockets>,
+}
+
+/// Where a line's samples come from and go to.
+#[expect(clippy::large_enum_variant, reason = "a line is boxed as a whole")]
+enum Source {
+    /// Messages on a Unix socket; hook and ringing go the same way.
+    Virtual {
+        line: VirtualLine,
+        telephone: Option<Telephone>,
+    },
+    /// A sound card; hook and ringing are elsewhere.
+    Card {
+        end: CardEnd,
+        xruns_reported: u32,
+        /// It has given sound since it was handed over.
+        sounding: bool,
+    },
+}
+
+/// What a line can lose in the middle of its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loss {
+    Telephone(Unplugged),
+    Card(CardFault),
+}
+
+impl From<Unplugged> for Loss {
+    fn from(reason: Unplugged) -> Self {
+        Self::Telephone(reason)
+    }
+}
+
+impl From<CardFault> for Loss {
+    fn from(reason: CardFault) -> Self {
+        Self::Card(reason)
+    }
 }
 
 impl fmt::Debug for AudioLine {
@@ -33,11 +69,42 @@ impl fmt::Debug for AudioLine {
 impl AudioLine {
     /// A virtual line with no telephone on it.
     pub fn virtual_line(id: LineId, voice: VoicePath) -> Self {
+        Self::new(
+            id,
+            voice,
+            Source::Virtual {
+                line: VirtualLine::new(),
+                telephone: None,
+            },
+        )
+    }
+
+    /// A line whose audio goes through a sound card. Its hook and its ringing are elsewhere.
+    pub fn with_sound_card(id: LineId, voice: VoicePath, card: OpenCard) -> Self {
+        let mut line = Self::awaiting_sound_card(id, voice);
+        // It has none yet.
+        let _ = line.adopt_card(Box::new(card));
+        line
+    }
+
+    /// A line whose sound card isn't there yet: silent until [`Command::Card`](super::Command::Card) brings it.
+    pub fn awaiting_sound_card(id: LineId, voice: VoicePath) -> Self {
+        Self::new(
+            id,
+            voice,
+            Source::Card {
+                end: CardEnd::new(),
+                xruns_reported: 0,
+                sounding: false,
+            },
+        )
+    }
+
+    fn new(id: LineId, voice: VoicePath, source: Source) -> Self {
         Self {
             id,
             voice,
-            virtual_line: VirtualLine::new(),
-            telephone: None,
+            source,
             sockets: None,
         }
     }
@@ -48,52 +115,56 @@ impl AudioLine {
     }
 
     pub(super) fn telephone(&self) -> Option<&Telephone> {
-        self.telephone.as_ref()
+        match &self.source {
+            Source::Virtual { telephone, .. } => telephone.as_ref(),
+            Source::Card { .. } => None,
+        }
     }
 
-    /// Takes a telephone on; gives the connection back where there is one already.
+    /// Takes a telephone on; gives the connection back where there is one already, or none can be.
     pub(super) fn plug(
         &mut self,
         now: Instant,
         stream: UnixStream,
         reports: &mut dyn FnMut(Report),
     ) -> Result<(), UnixStream> {
+        let Source::Virtual { line, telephone } = &mut self.source else {
+            return Err(stream);
+        };
         // The one before may have hung up in the same moment.
-        if self.telephone.is_some() {
+        if telephone.is_some() {
             return Err(stream);
         }
-        self.telephone = Some(Telephone::new(stream));
-        self.virtual_line.connect();
+        *telephone = Some(Telephone::new(stream));
+        line.connect();
         reports(Report::Plugged(self.id));
         // A telephone that is gone again already is noticed at the next tick.
         let _ = self.tell_telephone(now);
         Ok(())
     }
 
-    /// What 10 ms bring: a frame to the telephone, silence where it owes one, packets.
-    pub(super) fn tick(&mut self, now: Instant, reports: &mut dyn FnMut(Report)) -> Result<(), Unplugged> {
+    /// What 10 ms bring: a frame to the telephone, silence where one is owed, packets.
+    pub(super) fn tick(&mut self, now: Instant, reports: &mut dyn FnMut(Report)) -> Result<(), Loss> {
         if let Some(sockets) = &mut self.sockets {
             sockets.refill();
         }
-        if let Some(telephone) = &mut self.telephone {
-            telephone.refill();
-            while telephone.answer_is_overdue(now) {
-                self.voice.capture(now, &[0; FRAME]);
+        let result = match &mut self.source {
+            Source::Virtual { line, telephone } => {
+                let result = tick_telephone(now, &mut self.voice, telephone.as_mut());
+                // Edges whose time had not come; the driver knows no failure here.
+                let _ = line.handle_timeout(now);
+                result.map_err(Loss::from)
             }
-        }
-        let mut frame = [0; FRAME];
-        self.voice.playback(now, &mut frame);
-        let answer_follows = match &mut self.telephone {
-            Some(telephone) => telephone.send_audio(now, &Message::Audio(frame)),
-            None => Ok(false),
+            Source::Card { .. } => {
+                let result = self.serve_card(now, reports);
+                if let Source::Card { end, .. } = &mut self.source {
+                    end.tick(now, &mut self.voice);
+                }
+                result
+            }
         };
-        if answer_follows != Ok(true) {
-            self.voice.capture(now, &[0; FRAME]);
-        }
-        // Edges whose time had not come; the driver knows no failure here.
-        let _ = self.virtual_line.handle_timeout(now);
         self.after_work(now, reports);
-        answer_follows.map(|_| ())
+        result
     }
 
     /// The telephone has said something.
@@ -101,25 +172,89 @@ impl AudioLine {
         &mut self,
         now: Instant,
         reports: &mut dyn FnMut(Report),
-    ) -> Result<(), Unplugged> {
-        let Some(telephone) = &mut self.telephone else {
+    ) -> Result<(), Loss> {
+        let Source::Virtual {
+            line,
+            telephone: Some(telephone),
+        } = &mut self.source
+        else {
             return Ok(());
         };
-        let (voice, virtual_line) = (&mut self.voice, &mut self.virtual_line);
+        let voice = &mut self.voice;
         let heard = telephone.receive(|message| match &message {
             Message::Audio(frame) => voice.capture(now, frame),
-            _ => virtual_line.handle_message(now, &message),
+            _ => line.handle_message(now, &message),
         });
         self.after_work(now, reports);
-        heard
+        heard.map_err(Loss::from)
     }
 
     /// The telephone is gone: the loop opens.
     pub(super) fn unplug(&mut self, now: Instant, reports: &mut dyn FnMut(Report)) -> Option<UnixStream> {
-        let telephone = self.telephone.take()?;
-        self.virtual_line.disconnect(now);
+        let Source::Virtual { line, telephone } = &mut self.source else {
+            return None;
+        };
+        let telephone = telephone.take()?;
+        line.disconnect(now);
         self.after_work(now, reports);
         Some(telephone.into_stream())
+    }
+
+    /// The sound card, to be waited for.
+    pub(super) fn card(&self) -> Option<&OpenCard> {
+        match &self.source {
+            Source::Virtual { .. } => None,
+            Source::Card { end, .. } => end.card(),
+        }
+    }
+
+    /// Takes a sound card over; gives it back where there is one already, or none can be.
+    pub(super) fn adopt_card(&mut self, card: Box<OpenCard>) -> Result<(), Box<OpenCard>> {
+        match &mut self.source {
+            Source::Virtual { .. } => Err(card),
+            Source::Card { end, sounding, .. } => {
+                end.adopt(card)?;
+                *sounding = false;
+                Ok(())
+            }
+        }
+    }
+
+    /// Lets the sound card's streams run.
+    pub(super) fn start_card(&mut self, now: Instant) {
+        if let Source::Card { end, .. } = &mut self.source {
+            end.start(now);
+        }
+    }
+
+    /// The sound card may have captured something.
+    pub(super) fn serve_card(&mut self, now: Instant, reports: &mut dyn FnMut(Report)) -> Result<(), Loss> {
+        let Source::Card {
+            end,
+            xruns_reported,
+            sounding,
+        } = &mut self.source
+        else {
+            return Ok(());
+        };
+        let served = end.serve(now, &mut self.voice);
+        let count = end.xruns();
+        if std::mem::replace(xruns_reported, count) != count {
+            reports(Report::Xrun { line: self.id, count });
+        }
+        if served.is_ok_and(|served| served.frames > 0) && !std::mem::replace(sounding, true) {
+            reports(Report::CardStarted(self.id));
+        }
+        self.after_work(now, reports);
+        served.map(|_| ()).map_err(Loss::from)
+    }
+
+    /// Gives the sound card away.
+    pub(super) fn release_card(&mut self) -> Option<Box<OpenCard>> {
+        match &mut self.source {
+            Source::Virtual { .. } => None,
+            Source::Card { end, .. } => end.release(),
+        }
     }
 
     /// Packets have arrived.
@@ -142,22 +277,28 @@ impl AudioLine {
     }
 
     /// For the hardware.
-    pub(super) fn act(&mut self, now: Instant, action: SlicAction) -> Result<(), Unplugged> {
-        // A virtual line can do everything; its driver never fails.
-        let _ = apply(&mut self.virtual_line, now, action);
+    pub(super) fn act(&mut self, now: Instant, action: SlicAction) -> Result<(), Loss> {
+        if let Source::Virtual { line, .. } = &mut self.source {
+            // A virtual line can do everything; its driver never fails.
+            let _ = apply(line, now, action);
+        }
         self.tell_telephone(now)
     }
 
     /// Ringing off, battery normal; the telephone is told.
     pub(super) fn make_safe(&mut self, now: Instant) {
-        let _ = self.virtual_line.make_safe();
+        if let Source::Virtual { line, .. } = &mut self.source {
+            let _ = line.make_safe();
+        }
         let _ = self.tell_telephone(now);
     }
 
-    fn tell_telephone(&mut self, now: Instant) -> Result<(), Unplugged> {
-        while let Some(message) = self.virtual_line.poll_message() {
-            if let Some(telephone) = &mut self.telephone {
-                telephone.send_signal(now, &message)?;
+    fn tell_telephone(&mut self, now: Instant) -> Result<(), Loss> {
+        if let Source::Virtual { line, telephone } = &mut self.source {
+            while let Some(message) = line.poll_message() {
+                if let Some(telephone) = telephone {
+                    telephone.send_signal(now, &message)?;
+                }
             }
         }
         Ok(())
@@ -173,14 +314,40 @@ impl AudioLine {
         while let Some(event) = self.voice.poll_event() {
             reports(Report::Voice { line: self.id, event });
         }
-        while let Some(SlicEvent::Hook { closed, at }) = self.virtual_line.poll_event() {
-            reports(Report::Hook {
-                line: self.id,
-                closed,
-                at,
-            });
+        if let Source::Virtual { line, .. } = &mut self.source {
+            while let Some(SlicEvent::Hook { closed, at }) = line.poll_event() {
+                reports(Report::Hook {
+                    line: self.id,
+                    closed,
+                    at,
+                });
+            }
         }
     }
+}
+
+/// A frame to the telephone, and silence for the answers it owes.
+fn tick_telephone(
+    now: Instant,
+    voice: &mut VoicePath,
+    mut telephone: Option<&mut Telephone>,
+) -> Result<(), Unplugged> {
+    if let Some(telephone) = &mut telephone {
+        telephone.refill();
+        while telephone.answer_is_overdue(now) {
+            voice.capture(now, &[0; FRAME]);
+        }
+    }
+    let mut frame = [0; FRAME];
+    voice.playback(now, &mut frame);
+    let answer_follows = match telephone {
+        Some(telephone) => telephone.send_audio(now, &Message::Audio(frame)),
+        None => Ok(false),
+    };
+    if answer_follows != Ok(true) {
+        voice.capture(now, &[0; FRAME]);
+    }
+    answer_follows.map(|_| ())
 }
 
 /// Has the hardware do what the line wants.

@@ -1,7 +1,7 @@
 //! The real-time audio thread: it serves every line's samples and every session's RTP.
 //!
 //! A timer of 10 ms is the clock of the virtual lines; a telephone's answer is worked off the moment it arrives,
-//! RTP packets likewise. The thread runs with SCHED_FIFO and locked memory where that is permitted. It neither
+//! RTP packets likewise. A line with a [`sound_card`] runs by the card's clock. The thread runs with SCHED_FIFO and locked memory where that is permitted. It neither
 //! allocates, locks nor logs, and makes no system call but its sockets', its devices' and its timer's. Commands
 //! come in and reports go out over bounded rings, each with an eventfd; what has to be freed goes back over a
 //! third ring and is dropped outside.
@@ -10,17 +10,20 @@ mod handle;
 mod line;
 mod realtime;
 mod sockets;
+pub mod sound_card;
 mod telephone;
 mod thread;
+mod token;
 
 use std::os::unix::net::UnixStream;
 use std::time::Instant;
 
 pub use handle::AudioThread;
 pub use line::AudioLine;
+pub use sound_card::{CardFault, OpenCard};
 pub use telephone::Unplugged;
 
-use super::net::PortPair;
+pub use super::net::PortPair;
 use crate::gateway::SessionId;
 use crate::line::SlicAction;
 use crate::media::{VoiceCommand, VoiceEvent};
@@ -50,6 +53,13 @@ pub enum Command {
         /// Its connection, not blocking.
         stream: UnixStream,
     },
+    /// The sound card of a line that has lost its own, or never had one.
+    Card {
+        /// Which line.
+        line: LineId,
+        /// The card, open.
+        card: Box<OpenCard>,
+    },
     /// For the line's voice path.
     Voice {
         /// Which.
@@ -57,7 +67,7 @@ pub enum Command {
         /// What.
         command: VoiceCommand,
     },
-    /// For the line's hardware.
+    /// For the line's hardware. Nothing to a line with a sound card, whose SLIC is elsewhere.
     Slic {
         /// Which.
         line: LineId,
@@ -114,6 +124,22 @@ pub enum Report {
         /// Why.
         reason: Unplugged,
     },
+    /// A sound card gives its first sound.
+    CardStarted(LineId),
+    /// A sound card is out of service; the line is silent until it is given another ([`Command::Card`]).
+    CardLost {
+        /// Where.
+        line: LineId,
+        /// Why.
+        reason: CardFault,
+    },
+    /// A sound card's streams were broken off by an overrun, an underrun or a suspension, and have begun anew.
+    Xrun {
+        /// Where.
+        line: LineId,
+        /// How often since the line was added.
+        count: u32,
+    },
 }
 
 /// What is dropped outside the audio thread.
@@ -123,4 +149,5 @@ enum Garbage {
     Line(Box<AudioLine>),
     Stream(UnixStream),
     Sockets(PortPair),
+    Card(Box<OpenCard>),
 }

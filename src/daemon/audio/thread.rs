@@ -1,6 +1,6 @@
 //! The thread's loop: wait for the timer, a command, a telephone or a packet; serve it; wait again.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -11,9 +11,11 @@ use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use rtrb::{Consumer, Producer};
 
-use super::line::AudioLine;
+use super::line::{AudioLine, Loss};
 use super::sockets::SessionSockets;
+use super::sound_card::{CardFault, OpenCard};
 use super::telephone::Unplugged;
+use super::token::Token;
 use super::{Command, Garbage, LINES_MAX, LineId, Report};
 use crate::media::TransmitKind;
 
@@ -47,42 +49,6 @@ pub(super) struct AudioLoop {
     unreported: Vec<Report>,
     ticks: Arc<AtomicU64>,
     anything_to_report: bool,
-}
-
-/// What a descriptor in the epoll set is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Token {
-    Timer,
-    Commands,
-    Telephone(LineId),
-    Rtp(LineId),
-    Rtcp(LineId),
-}
-
-impl Token {
-    fn to_u64(self) -> u64 {
-        let (kind, line) = match self {
-            Self::Timer => (0, 0),
-            Self::Commands => (1, 0),
-            Self::Telephone(LineId(line)) => (2, line),
-            Self::Rtp(LineId(line)) => (3, line),
-            Self::Rtcp(LineId(line)) => (4, line),
-        };
-        kind << 32 | u64::from(line)
-    }
-
-    fn from_u64(token: u64) -> Option<Self> {
-        // The lower half is the line's number whole.
-        let line = LineId(token as u32);
-        Some(match token >> 32 {
-            0 => Self::Timer,
-            1 => Self::Commands,
-            2 => Self::Telephone(line),
-            3 => Self::Rtp(line),
-            4 => Self::Rtcp(line),
-            _ => return None,
-        })
-    }
 }
 
 impl AudioLoop {
@@ -147,6 +113,7 @@ impl AudioLoop {
                     Token::Telephone(line) => self.telephone_readable(now, line),
                     Token::Rtp(line) => self.packets_readable(now, line, TransmitKind::Rtp),
                     Token::Rtcp(line) => self.packets_readable(now, line, TransmitKind::Rtcp),
+                    Token::Card(line) => self.card_ready(now, line),
                 }
             }
             if commands {
@@ -199,16 +166,26 @@ impl AudioLoop {
         }
     }
 
+    fn card_ready(&mut self, now: Instant, line: LineId) {
+        if let Some(index) = self.index_of(line) {
+            self.with_line(index, |line, report| line.serve_card(now, report));
+        }
+    }
+
     /// Carries out the commands in the ring; `false`: stop.
     fn obey(&mut self, now: Instant) -> bool {
         let _ = self.commanded.read();
         while let Ok(command) = self.rings.commands.pop() {
             match command {
                 Command::Stop => return false,
-                Command::AddLine(line) if self.lines.len() < LINES_MAX => self.lines.push(line),
+                Command::AddLine(line) if self.lines.len() < LINES_MAX => {
+                    self.lines.push(line);
+                    self.start_card(now, self.lines.len() - 1);
+                }
                 Command::AddLine(line) => self.discard(Garbage::Line(line)),
                 Command::RemoveLine(line) => self.remove(now, line),
                 Command::Plug { line, stream } => self.plug(now, line, stream),
+                Command::Card { line, card } => self.adopt_card(now, line, card),
                 Command::Voice { line, command } => {
                     if let Some(index) = self.index_of(line) {
                         self.with_line(index, |line, report| {
@@ -276,6 +253,50 @@ impl AudioLoop {
         }
     }
 
+    fn adopt_card(&mut self, now: Instant, line: LineId, card: Box<OpenCard>) {
+        let Some(index) = self.index_of(line) else {
+            return self.discard(Garbage::Card(card));
+        };
+        match self.lines[index].adopt_card(card) {
+            Ok(()) => self.start_card(now, index),
+            Err(card) => self.discard(Garbage::Card(card)),
+        }
+    }
+
+    /// Waits for the line's card, where it has one, and lets it run.
+    fn start_card(&mut self, now: Instant, index: usize) {
+        let line = &mut self.lines[index];
+        let token = Token::Card(line.id()).to_u64();
+        for descriptor in line.card().into_iter().flat_map(OpenCard::descriptors) {
+            // SAFETY: the card has it open, and stays in the line at least until the loop is done.
+            let descriptor = unsafe { BorrowedFd::borrow_raw(descriptor) };
+            // Some plugins have descriptors that cannot be waited for in this way: the tick serves those.
+            let _ = self.epoll.add(
+                descriptor,
+                EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, token),
+            );
+        }
+        line.start_card(now);
+    }
+
+    fn lose_card(&mut self, index: usize, reason: CardFault) {
+        let line = self.lines[index].id();
+        if let Some(card) = self.release_card(index) {
+            // In this order: who hears of it opens the card anew, and finds this one closed.
+            self.discard(Garbage::Card(card));
+            self.report(Report::CardLost { line, reason });
+        }
+    }
+
+    fn release_card(&mut self, index: usize) -> Option<Box<OpenCard>> {
+        let card = self.lines[index].release_card()?;
+        for descriptor in card.descriptors() {
+            // SAFETY: the card has it open, and outlives the loop.
+            let _ = self.epoll.delete(unsafe { BorrowedFd::borrow_raw(descriptor) });
+        }
+        Some(card)
+    }
+
     fn open_media(&mut self, line: LineId, sockets: SessionSockets) {
         let Some(index) = self.index_of(line) else {
             return self.discard(Garbage::Sockets(sockets.into_pair()));
@@ -305,16 +326,20 @@ impl AudioLoop {
         let Some(index) = self.index_of(line) else { return };
         self.lines[index].make_safe(now);
         self.unplug(now, index, Unplugged::Closed);
+        if let Some(card) = self.release_card(index) {
+            self.discard(Garbage::Card(card));
+        }
         self.close_media(index);
         let line = self.lines.swap_remove(index);
         self.discard(Garbage::Line(line));
     }
 
-    /// Has a line do something, its reports going into the ring; a telephone it loses is unplugged.
+    /// Has a line do something, its reports going into the ring; a telephone it loses is unplugged, a sound card it
+    /// loses let go.
     fn with_line(
         &mut self,
         index: usize,
-        work: impl FnOnce(&mut AudioLine, &mut dyn FnMut(Report)) -> Result<(), Unplugged>,
+        work: impl FnOnce(&mut AudioLine, &mut dyn FnMut(Report)) -> Result<(), Loss>,
     ) {
         let (rings, unreported) = (&mut self.rings, &mut self.unreported);
         let mut reported = false;
@@ -323,8 +348,10 @@ impl AudioLoop {
             push(&mut rings.reports, unreported, report);
         });
         self.anything_to_report |= reported;
-        if let Err(reason) = result {
-            self.unplug(Instant::now(), index, reason);
+        match result {
+            Ok(()) => {}
+            Err(Loss::Telephone(reason)) => self.unplug(Instant::now(), index, reason),
+            Err(Loss::Card(reason)) => self.lose_card(index, reason),
         }
     }
 
@@ -387,21 +414,6 @@ fn push(ring: &mut Producer<Report>, unreported: &mut Vec<Report>, report: Repor
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tokens_survive_the_kernel() {
-        let line = LineId(u32::MAX);
-        for token in [
-            Token::Timer,
-            Token::Commands,
-            Token::Telephone(line),
-            Token::Rtp(line),
-            Token::Rtcp(LineId(0)),
-        ] {
-            assert_eq!(Token::from_u64(token.to_u64()), Some(token));
-        }
-        assert_eq!(Token::from_u64(u64::MAX), None);
-    }
 
     #[test]
     fn of_edges_that_find_the_ring_full_the_last_one_counts() {
