@@ -19,9 +19,6 @@ const PAUSE_FRAMES_MAX: usize = 12;
 /// What a person says in one go is longer, two keys are shorter.
 const KEYS_MS_MAX: f64 = 500.0;
 
-/// A burst is recognised up to so long after its end.
-const RECOGNISED_MS: f64 = 150.0;
-
 /// Least share of a tone's power that must be at its frequencies.
 const TONAL: f32 = 0.6;
 
@@ -71,8 +68,9 @@ impl Heard {
     /// Makes sense of the recording of `name`'s telephone.
     pub fn of(name: &'static str, other: &'static str, recording: Recording, zone: &Zone) -> Self {
         let heard = sounds(&recording, &recording.heard, |samples, time_ms| {
-            let tone = named_at(&recording, time_ms.end + RECOGNISED_MS);
-            match tone.filter(|tone| share(&recording.heard[samples], &frequencies_hz(zone, *tone)) > TONAL) {
+            let samples = &recording.heard[samples];
+            let fits = |tone: &Tone| share(samples, &frequencies_hz(zone, *tone)) > TONAL;
+            match recognised(&recording, time_ms.start).into_iter().find(fits) {
                 Some(tone) => Kind::Tone(tone),
                 None if !is_off_hook(&recording, time_ms.start) => Kind::CallerId,
                 None => Kind::Voice,
@@ -230,20 +228,23 @@ pub fn time_ms(recording: &Recording, sample: usize) -> f64 {
     recording.start_ms + sample as f64 * 1000.0 / f64::from(SAMPLE_RATE_HZ)
 }
 
-/// The tone that the telephone took for sounding.
-fn named_at(recording: &Recording, at_ms: f64) -> Option<Tone> {
-    let before = recording
-        .notices
-        .iter()
-        .rev()
-        .filter(|(noticed_ms, _)| *noticed_ms <= at_ms);
-    before
-        .filter_map(|(_, notice)| match notice {
-            Notice::Tone(tone) => Some(*tone),
-            _ => None,
-        })
-        .next()
-        .flatten()
+/// Every tone that the telephone recognised, those first that are likeliest to be what began at `began_ms`: the next
+/// ones recognised, then the ones before.
+fn recognised(recording: &Recording, began_ms: f64) -> Vec<Tone> {
+    let (mut before, mut after) = (Vec::new(), Vec::new());
+    for (at_ms, notice) in &recording.notices {
+        if let Notice::Tone(Some(tone)) = notice {
+            let side = if *at_ms < began_ms {
+                &mut before
+            } else {
+                &mut after
+            };
+            side.push(*tone);
+        }
+    }
+    before.reverse();
+    after.extend(before);
+    after
 }
 
 fn is_off_hook(recording: &Recording, at_ms: f64) -> bool {

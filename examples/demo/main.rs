@@ -44,7 +44,7 @@ const OUT: &str = "demo-out";
 const COUNTRY: &str = "us";
 
 /// How long something may take to be heard.
-const PATIENCE: Duration = Duration::from_secs(6);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
     match demonstrate() {
@@ -104,8 +104,8 @@ fn converse(kitchen: &mut Telephone, hall: &mut Telephone) -> anyhow::Result<()>
     pause(500);
     kitchen.press(daemon::HALL)?;
     hall.wait_ring()?;
-    kitchen.wait_tone(Tone::Ringback)?;
     hall.wait_caller()?;
+    kitchen.wait_tone(Tone::Ringback)?;
     pause(500);
     hall.hook(true)?;
     pause(500);

@@ -8,8 +8,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, bail};
-use tipring::cli::phone::{Display, Shown, ToneEar};
+use tipring::cli::phone::{Display, Shown};
 use tipring::dsp::dtmf::Generator;
+use tipring::dsp::tone_detector::ToneDetector;
 use tipring::dsp::{FRAME, Key, SAMPLE_RATE_HZ};
 use tipring::line::Caller;
 use tipring::zone::{Tone, Zone};
@@ -42,7 +43,7 @@ pub enum Notice {
     Hook(bool),
     /// Ringing voltage came or went.
     Ring(bool),
-    /// A tone was recognised (a little after it began), or is over.
+    /// A tone was recognised (after a burst and its pause, where it has bursts), or is over.
     Tone(Option<Tone>),
     /// The display shows who calls.
     Caller(Caller),
@@ -81,7 +82,9 @@ impl Telephone {
         let mut set = Set {
             stream,
             clock,
-            ear: ToneEar::new(zone),
+            ear: ToneDetector::new(),
+            zone: zone.clone(),
+            tone: None,
             display: Display::default(),
             off_hook: false,
             mouth: Vec::new(),
@@ -179,7 +182,10 @@ impl Telephone {
 struct Set {
     stream: UnixStream,
     clock: Clock,
-    ear: ToneEar,
+    ear: ToneDetector,
+    zone: Zone,
+    /// The tone that is heard.
+    tone: Option<Tone>,
     display: Display,
     off_hook: bool,
     mouth: Vec<i16>,
@@ -252,8 +258,14 @@ impl Set {
         if before < self.spoken && self.spoken == self.mouth.len() {
             self.notice(Notice::Spoken);
         }
-        if let Some(change) = self.ear.hear(heard) {
-            self.notice(Notice::Tone(change));
+        let mut measured = false;
+        self.ear.process(heard, &mut |_| measured = true);
+        if measured {
+            let tone = self.ear.recognise(&self.zone);
+            if tone != self.tone {
+                self.tone = tone;
+                self.notice(Notice::Tone(tone));
+            }
         }
         let mut shown = None;
         self.display.hear(heard, !self.off_hook, |what| {

@@ -25,6 +25,10 @@ pub(super) fn model(file: File, problems: &mut Problems) -> Option<Model> {
     if line_files.is_empty() {
         problems.warning(Place::START, "there are no `lines`: no telephone can be used");
     }
+    let numbers: Vec<String> = line_files
+        .iter()
+        .filter_map(|line| Some(line.value.number.as_ref()?.value.0.clone()))
+        .collect();
     let mut unique = Unique::default();
     let mut lines = Vec::new();
     for line in line_files {
@@ -36,6 +40,7 @@ pub(super) fn model(file: File, problems: &mut Problems) -> Option<Model> {
             line.value,
             zone,
             &accounts.names,
+            &numbers,
             &mut unique,
             problems,
         ));

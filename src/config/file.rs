@@ -135,7 +135,8 @@ section! {
         interface: required InterfaceFile;
         /// Digit map, in the notation of Cisco SPA and Obihai devices:
         /// (*xx|[3469]11|0|00|[2-9]xxxxxx|1xxx[2-9]xxxxxxS0|xxxxxxxxxxxx.) with <dialled:sent>, !, `,`, S n, L n
-        /// and P n. Default: every number passes. Emergency numbers always pass.
+        /// and P n. Default: every number passes; on a line without an account the other lines' numbers are called
+        /// without waiting for more digits. Emergency numbers always pass.
         dial_plan: optional DialPlanText;
         /// Wait for the first digit after off-hook, s.
         first_digit_s: default Whole<1, 60> = "16";

@@ -53,6 +53,7 @@ pub(super) fn model(
     file: LineFile,
     zone: Option<Arc<Zone>>,
     accounts: &[String],
+    numbers: &[String],
     unique: &mut Unique,
     problems: &mut Problems,
 ) -> Option<Line> {
@@ -106,6 +107,12 @@ pub(super) fn model(
         (None, Some(_)) => SHORT_WITH_PLAN_S,
         (None, None) => SHORT_WITHOUT_PLAN_S,
     };
+    let dial_plan = match file.dial_plan {
+        Some(plan) => plan.value.plan,
+        // Nothing but the other lines can be reached: their numbers need no waiting.
+        None if file.account.is_none() => DialPlan::for_numbers(numbers),
+        None => DialPlan::default(),
+    };
     Some(Line {
         name: file.name?.value.0,
         account: file.account.map(|account| account.value.0),
@@ -115,10 +122,7 @@ pub(super) fn model(
         pulse_dialing: file.pulse_dialing.value,
         caller_id,
         zone,
-        dial_plan: Arc::new(
-            file.dial_plan
-                .map_or_else(DialPlan::default, |plan| plan.value.plan),
-        ),
+        dial_plan: Arc::new(dial_plan),
         timers: Timers {
             first_digit: seconds(file.first_digit_s.value.0),
             long: seconds(file.interdigit_long_s.value.0),

@@ -24,6 +24,19 @@ impl DialPlan {
     /// Longest text of a plan, in characters: far above any device's (1,024 to 4,096), far below harm.
     pub const TEXT_MAX: usize = 8192;
 
+    /// The default plan, but that these numbers are called at once, without waiting for more digits; one that another
+    /// begins with still waits. The default plan where a number is no row of keys.
+    pub fn for_numbers(numbers: &[String]) -> Self {
+        let is_prefix = |number: &String| {
+            numbers
+                .iter()
+                .any(|other| other != number && other.starts_with(number.as_str()))
+        };
+        let at_once = numbers.iter().filter(|number| !is_prefix(number));
+        let rules: String = at_once.map(|number| format!("{number}S0|")).collect();
+        Self::parse(&format!("({rules}{}", &Self::DEFAULT[1..])).unwrap_or_default()
+    }
+
     /// Reads the notation that this room's page describes.
     pub fn parse(text: &str) -> Result<Self, DialPlanError> {
         parse::plan(text)

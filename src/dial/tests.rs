@@ -147,6 +147,16 @@ fn hash_sends_unless_the_plan_can_match_it() {
 }
 
 #[test]
+fn numbers_of_an_intercom_are_called_at_once_but_one_that_begins_another() {
+    let numbers: Vec<String> = ["21", "22", "221"].map(str::to_owned).into();
+    let plan = DialPlan::for_numbers(&numbers);
+    assert_eq!(dial_with(plan.as_str(), &[], "21"), [(0, "21".to_owned())]);
+    assert_eq!(dial_with(plan.as_str(), &[], "22"), [(3, "22".to_owned())]);
+    assert_eq!(dial_with(plan.as_str(), &[], "221"), [(0, "221".to_owned())]);
+    assert_eq!(DialPlan::for_numbers(&[]), DialPlan::default());
+}
+
+#[test]
 fn barred_numbers() {
     assert_dials("(1900xxx!|1xxxxxx)", "1900123", 0, "Barred");
     assert_dials("(1xxxxxx|1900xxx!)", "1900123", 0, "Barred");

@@ -43,8 +43,14 @@ const CADENCE_ERROR_MAX: f32 = 0.25;
 /// Bursts and pauses kept.
 const CADENCE_MAX: usize = 8;
 
-/// A sound that has lasted this long is continuous: longer than any burst but of ringing tone.
-const CONTINUOUS_MS: u32 = 3_200;
+/// No sound is called continuous before it has lasted this long.
+const CONTINUOUS_MIN_MS: u32 = 400;
+
+/// After a pause of this length what is soft may be a tone again: longer than any pause within a cadence.
+const RESTED_MS: u32 = 6_400;
+
+/// A tone is over when it has been silent this much longer than the longest pause of its cadence.
+const OVER_MS: f32 = 100.0;
 
 /// One Goertzel filter: the power of one frequency in a block of samples, two multiplications a sample.
 #[derive(Clone, Copy, Debug)]
@@ -177,15 +183,29 @@ impl ToneDetector {
     }
 
     /// Which of the zone's tones is being heard: the one whose frequencies and cadence fit best. A cadence needs
-    /// a burst and its pause; until then only continuous tones are named, after 3.2 s.
+    /// a burst and its pause; a continuous tone is named once it has lasted longer than any burst of the zone's at
+    /// its frequencies. `None` again when the tone has stopped.
     pub fn recognise(&self, zone: &Zone) -> Option<Tone> {
         let bursts = &self.bursts[..self.count];
+        let continuous_ms = self.longest_burst_ms(zone);
         let fits = Tone::ALL
             .into_iter()
-            .filter_map(|tone| Some((tone, fit(zone.tone(tone), bursts)?)));
+            .filter_map(|tone| Some((tone, fit(zone.tone(tone), bursts, continuous_ms)?)));
         // Of tones that fit alike the first one listed: dial before its variants, busy before congestion.
         fits.min_by(|one, other| one.1.total_cmp(&other.1))
             .map(|(tone, _)| tone)
+    }
+
+    /// What the newest burst has to exceed not to be one of a cadence.
+    fn longest_burst_ms(&self, zone: &Zone) -> u32 {
+        let Some(newest) = self.bursts[..self.count].last() else {
+            return CONTINUOUS_MIN_MS;
+        };
+        let steps = Tone::ALL.into_iter().flat_map(|tone| zone.tone(tone).steps());
+        let alike = steps.filter(|step| sounds_like(step, &newest.chord));
+        let longest_ms = alike.filter_map(|step| step.on_ms).max().unwrap_or(0);
+        // E.180: cadences within 10 %.
+        (longest_ms + longest_ms / 10 + HOP_MS).max(CONTINUOUS_MIN_MS)
     }
 
     fn look(&mut self) {
@@ -259,9 +279,7 @@ impl ToneDetector {
             .as_ref()
             .map_or(LEVEL_MIN_DBM0, |burst| burst.level_dbm0 - PAUSE_DB);
         // After a long pause what is soft may be a tone again.
-        let rested = newest
-            .as_ref()
-            .is_none_or(|burst| burst.off_ms > 2 * CONTINUOUS_MS);
+        let rested = newest.as_ref().is_none_or(|burst| burst.off_ms > RESTED_MS);
         let sounds = level_dbm0 >= LEVEL_MIN_DBM0 && (rested || level_dbm0 >= floor);
         match newest {
             None if !sounds => {}
@@ -289,6 +307,14 @@ impl ToneDetector {
 }
 
 impl Burst {
+    /// How far this burst and its pause are from `step`, 0 at best; `None` where they are something else.
+    fn error(&self, step: &ToneStep) -> Option<f32> {
+        let on = (self.on_ms as f32 / step.on_ms?.max(1) as f32 - 1.0).abs();
+        let off = (self.off_ms as f32 / step.off_ms.max(1) as f32 - 1.0).abs();
+        let fits = sounds_like(step, &self.chord) && on < CADENCE_ERROR_MAX && off < CADENCE_ERROR_MAX;
+        fits.then_some(on + off)
+    }
+
     /// Whether `chord` is another tone that begins without a pause.
     fn is_followed_by(&self, chord: &Chord) -> bool {
         self.on_ms >= WHOLE_MS
@@ -299,32 +325,34 @@ impl Burst {
 }
 
 /// How far what was heard is from `plan`, 0 at best; `None` where it is something else.
-fn fit(plan: &TonePlan, bursts: &[Burst]) -> Option<f32> {
+fn fit(plan: &TonePlan, bursts: &[Burst], continuous_ms: u32) -> Option<f32> {
     let newest = bursts.last()?;
     let steps = plan.steps();
-    if newest.off_ms == 0 && newest.on_ms >= CONTINUOUS_MS {
+    let longest_pause_ms = steps.iter().map(|step| step.off_ms).max()?;
+    if newest.off_ms as f32 > longest_pause_ms as f32 * (1.0 + CADENCE_ERROR_MAX) + OVER_MS {
+        return None;
+    }
+    if newest.off_ms == 0 && newest.on_ms >= continuous_ms {
         let step = steps.last().filter(|step| step.on_ms.is_none())?;
         return sounds_like(step, &newest.chord).then(|| more_steps(plan));
     }
-    // The newest burst or its pause may not be over: the one before tells the cadence, where there is one.
+    // The newest burst or its pause may not be over: those before it tell the cadence, where there are any.
     let whole = match bursts {
-        [.., before, _] => before,
-        [only] if only.off_ms > 0 => only,
-        _ => return None,
+        [only] if only.off_ms > 0 => bursts,
+        [before @ .., _] => before,
+        [] => return None,
     };
-    if !plan.repeats() {
+    if !plan.repeats() || steps.is_empty() {
         return None;
     }
-    let errors = steps.iter().filter_map(|step| {
-        let on_ms = step.on_ms?;
-        let off = (whole.off_ms as f32 / step.off_ms.max(1) as f32 - 1.0).abs();
-        let on = (whole.on_ms as f32 / on_ms.max(1) as f32 - 1.0).abs();
-        let fits = sounds_like(step, &whole.chord) && on < CADENCE_ERROR_MAX && off < CADENCE_ERROR_MAX;
-        fits.then_some(on + off)
-    });
-    errors
-        .min_by(f32::total_cmp)
-        .map(|error| error + more_steps(plan))
+    // As many bursts as the cadence has, beginning with any of its steps.
+    let heard = &whole[whole.len().checked_sub(steps.len())?..];
+    let error_from = |first: usize| {
+        let pairs = heard.iter().zip(steps.iter().cycle().skip(first));
+        pairs.map(|(burst, step)| burst.error(step)).sum::<Option<f32>>()
+    };
+    let least = (0..steps.len()).filter_map(error_from).min_by(f32::total_cmp)?;
+    Some(least / steps.len() as f32 + more_steps(plan))
 }
 
 /// Plans of many steps fit anything more easily: of two that fit, the plainer one is meant.
@@ -393,7 +421,7 @@ mod tests {
 
     #[test]
     fn the_tones_of_a_zone_are_named() {
-        for code in ["us", "de"] {
+        for code in ["us", "de", "ua", "gb", "fr", "se"] {
             let zone = crate::zone::zone(code).unwrap();
             for tone in [Tone::Dial, Tone::Ringback, Tone::Busy] {
                 let mut player = TonePlayer::new();
@@ -403,5 +431,29 @@ mod tests {
                 assert_eq!(hear(&samples).recognise(&zone), Some(tone), "{code} {tone:?}");
             }
         }
+    }
+
+    #[test]
+    fn dial_tone_is_named_within_a_second_and_a_half_and_is_over_when_it_stops() {
+        let zone = crate::zone::zone("ua").unwrap();
+        let mut player = TonePlayer::new();
+        player.start(zone.tone(Tone::Dial));
+        let mut detector = ToneDetector::new();
+        let mut named = Vec::new();
+        for frame_number in 0..400 {
+            let mut frame = [0; 80];
+            if frame_number < 200 {
+                player.fill(&mut frame);
+            }
+            detector.process(&frame, &mut |_| {});
+            let tone = detector.recognise(&zone);
+            if named.last().is_none_or(|(_, last)| *last != tone) {
+                named.push((frame_number * 10, tone));
+            }
+        }
+        assert!(
+            matches!(named[..], [(0, None), (at_ms, Some(Tone::Dial)), (2000..2200, None)] if at_ms < 1500),
+            "{named:?}"
+        );
     }
 }

@@ -5,7 +5,6 @@ mod interactive;
 mod script;
 mod set;
 mod terminal;
-mod tones;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -17,7 +16,6 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 
 pub use display::{Display, Shown, caller_text};
-pub use tones::ToneEar;
 
 use super::client::Client;
 use super::wav;

@@ -12,10 +12,10 @@ use tipring_hw::virtual_line::wire::MAX_MESSAGE_BYTES;
 use tipring_hw::virtual_line::{Decoder, Message, Receiver};
 
 use super::display::{Display, Shown, caller_text};
-use super::tones::ToneEar;
 use crate::cli::wav;
 use crate::dsp::dtmf::Generator;
 use crate::dsp::level::rms_dbm0;
+use crate::dsp::tone_detector::ToneDetector;
 use crate::dsp::{FRAME, Key, SAMPLE_RATE_HZ};
 use crate::line::Caller;
 use crate::zone::{Tone, Zone};
@@ -78,7 +78,10 @@ pub struct Set {
     mouth: VecDeque<i16>,
     echo: bool,
     recorder: Option<wav::Writer>,
-    tones: ToneEar,
+    tones: ToneDetector,
+    zone: Zone,
+    /// The tone heard, as far as it is clear.
+    named: Option<Tone>,
     display: Display,
     off_hook: bool,
     ringing: bool,
@@ -100,7 +103,9 @@ impl Set {
             mouth: VecDeque::new(),
             echo: false,
             recorder: None,
-            tones: ToneEar::new(zone),
+            tones: ToneDetector::new(),
+            zone: zone.clone(),
+            named: None,
             display: Display::default(),
             off_hook: false,
             ringing: false,
@@ -212,7 +217,7 @@ impl Set {
 
     /// The tone that sounds.
     pub fn tone(&self) -> Option<Tone> {
-        self.tones.named()
+        self.named
     }
 
     /// The caller announced since the handset was last lifted.
@@ -261,8 +266,14 @@ impl Set {
             }
         }
         self.level_dbm0 = rms_dbm0(frame);
-        if let Some(change) = self.tones.hear(frame) {
-            self.happen(Happening::Tone(change));
+        let mut measured = false;
+        self.tones.process(frame, &mut |_| measured = true);
+        if measured {
+            let named = self.tones.recognise(&self.zone);
+            if named != self.named {
+                self.named = named;
+                self.happen(Happening::Tone(named));
+            }
         }
         let mut shown = Vec::new();
         self.display.hear(frame, !self.off_hook, |what| shown.push(what));
