@@ -49,6 +49,15 @@ pub fn lab_folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab")
 }
 
+/// Where a program is, if it is installed.
+pub fn find_program(name: &str) -> Option<PathBuf> {
+    // Servers stand where a user's PATH may not lead.
+    ["/usr/local/bin", "/usr/bin", "/usr/local/sbin", "/usr/sbin"]
+        .iter()
+        .map(|folder| Path::new(folder).join(name))
+        .find(|path| path.exists())
+}
+
 /// A child that ends with the test.
 pub struct Process(Child);
 

@@ -16,6 +16,7 @@ mod calls_out;
 mod keys;
 mod lab;
 mod peers;
+mod provider;
 mod registration;
 mod sound;
 mod telephone;
