@@ -74,6 +74,11 @@ impl Process {
         matches!(self.0.try_wait(), Ok(None))
     }
 
+    /// Whether it has ended, and well.
+    pub fn succeeded(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(Some(status)) if status.success())
+    }
+
     /// Ends it at once.
     pub fn kill(&mut self) {
         let _ = self.0.kill();

@@ -15,6 +15,7 @@ mod calls_in;
 mod calls_out;
 mod keys;
 mod lab;
+mod odd_peers;
 mod peers;
 mod provider;
 mod registration;

@@ -1,5 +1,6 @@
 //! The real program with a configuration of the test's, and what its own commands say of it.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -39,6 +40,7 @@ impl Account {
 pub struct Tipring {
     process: Process,
     folder: TempDir,
+    pub address: Ipv4Addr,
 }
 
 impl Tipring {
@@ -77,7 +79,11 @@ impl Tipring {
                 .arg(folder.path().join("state"))
                 .stderr(log),
         );
-        Self { process, folder }
+        Self {
+            process,
+            folder,
+            address,
+        }
     }
 
     /// Starts it, and waits until it is registered.

@@ -2,6 +2,8 @@
 
 mod asterisk;
 mod kamailio;
+mod sipp;
 
 pub use asterisk::Asterisk;
 pub use kamailio::{Kamailio, Ways};
+pub use sipp::Sipp;
