@@ -101,7 +101,7 @@ fn converse(kitchen: &mut Telephone, hall: &mut Telephone) -> anyhow::Result<()>
     pause(300);
     kitchen.hook(true)?;
     kitchen.wait_tone(Tone::Dial)?;
-    pause(500);
+    pause(900);
     kitchen.press(daemon::HALL)?;
     hall.wait_ring()?;
     hall.wait_caller()?;
@@ -117,7 +117,7 @@ fn converse(kitchen: &mut Telephone, hall: &mut Telephone) -> anyhow::Result<()>
     pause(400);
     hall.hook(false)?;
     kitchen.wait_tone(Tone::Busy)?;
-    pause(1200);
+    pause(700);
     kitchen.hook(false)?;
     // The line takes a break for a hang-up once it is longer than any flash of the country.
     pause(1500);
