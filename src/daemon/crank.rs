@@ -12,9 +12,10 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::DaemonError;
-use super::audio::{AudioThread, Command, Report};
+use super::audio::{AudioThread, Command, LineId, Report};
 use super::clock::{TOLD_EVERY, wall_clock};
 use super::control::{Reply, Request, SocketFile, event_line, listen, serve};
+use super::hardware::SlicReport;
 use super::history::History;
 use super::inbound::Inbound;
 use super::lines::Lines;
@@ -116,6 +117,7 @@ impl Crank {
         let mut alive = every(service::alive_interval().unwrap_or(LOOKED_AFTER_EVERY));
         let mut audio_ticks = self.audio.ticks();
         self.feed(wall_clock());
+        self.feed_faults();
         tracing::info!(sip = %self.net.bound(), lines = self.setup.lines.len(), "ready");
         service::ready();
         let mut end_by: Option<Instant> = None;
@@ -160,6 +162,8 @@ impl Crank {
                     if !self.audio.is_running() {
                         return Err(DaemonError::AudioThread);
                     }
+                    self.lines.look_after(&mut self.audio, voices(&self.setup)?);
+                    self.feed_faults();
                 }
                 _ = alive.tick() => {
                     // A hanging audio thread lets the service manager's watchdog bite.
@@ -178,6 +182,13 @@ impl Crank {
     fn feed(&mut self, input: Input) {
         self.gateway.handle_input(Instant::now(), input);
         self.carry_out();
+    }
+
+    /// Tells the gateway of lines whose hardware failed or came back.
+    fn feed_faults(&mut self) {
+        while let Some((line, fault)) = self.lines.poll_fault() {
+            self.feed(Input::LineFault { line, fault });
+        }
     }
 
     fn carry_out(&mut self) {
@@ -205,11 +216,7 @@ impl Crank {
             Output::Resolve {
                 query, host, port, ..
             } => self.net.resolve(query, host, port),
-            Output::Slic { line, action } => {
-                if let Some(line) = self.lines.id(&line) {
-                    self.audio.command(Command::Slic { line, action });
-                }
-            }
+            Output::Slic { line, action } => self.lines.act(&line, action, &mut self.audio),
             Output::Voice { line, command } => {
                 if let Some(line) = self.lines.id(&line) {
                     self.audio.command(Command::Voice {
@@ -293,6 +300,7 @@ impl Crank {
                     self.audio.command(Command::Plug { line, stream });
                 }
             }
+            Inbound::Slic { line, report } => self.take_slic_report(line, report),
             Inbound::Control { request, reply } => {
                 // A program that didn't wait for its answer doesn't want it.
                 let _ = reply.send(self.answer(request));
@@ -335,6 +343,20 @@ impl Crank {
             }
             Report::Xrun { count, .. } => {
                 tracing::warn!(%line, count, "the sound card's streams were interrupted");
+            }
+        }
+    }
+
+    fn take_slic_report(&mut self, id: LineId, report: SlicReport) {
+        match report {
+            SlicReport::Hook { closed, at } => {
+                if let Some(line) = self.lines.name(id).cloned() {
+                    self.feed(Input::Hook { line, closed, at });
+                }
+            }
+            SlicReport::Fault(reason) => {
+                self.lines.fail(id, &reason, &mut self.audio);
+                self.feed_faults();
             }
         }
     }
@@ -387,6 +409,7 @@ impl Crank {
         self.ports = rtp_ports(&setup, &self.net)?;
         self.setup = setup;
         self.feed(Input::Configure(Box::new(self.setup.gateway.clone())));
+        self.feed_faults();
         tracing::info!("the new configuration is in force");
         Ok(())
     }

@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
 
+use super::audio::LineId;
 use super::control::{Reply, Request};
+use super::hardware::SlicReport;
 use crate::gateway::{Input, LineName};
 
 /// Something from outside, on its way to the gateway or answered by the loop itself.
@@ -49,6 +51,13 @@ pub enum Inbound {
         line: LineName,
         /// Its connection.
         stream: UnixStream,
+    },
+    /// A line's hardware reports.
+    Slic {
+        /// Which line; one that is gone is nobody's any more.
+        line: LineId,
+        /// What.
+        report: SlicReport,
     },
     /// A program asks something over the control socket.
     Control {

@@ -1,7 +1,9 @@
-//! The lines' hardware: sockets of virtual lines made, telephones let in, names matched with the audio thread's
-//! numbers.
+//! The lines' hardware: sockets of virtual lines made, telephones let in, modules opened and opened again, names
+//! matched with the audio thread's numbers.
 
+use std::collections::VecDeque;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use tokio::net::UnixListener;
 use tokio::sync::mpsc;
@@ -10,35 +12,68 @@ use tokio::task::JoinHandle;
 use super::DaemonError;
 use super::audio::{AudioLine, AudioThread, Command, LineId};
 use super::control::{SocketFile, listen};
+use super::hardware::{HardwareError, ModuleSetup, OpenModule, Reporter, SlicThread};
 use super::inbound::Inbound;
 use super::setup::{Hardware, LineSetup};
 use crate::gateway::LineName;
+use crate::line::SlicAction;
 use crate::media::VoicePath;
 
-/// The lines in service.
+/// Hardware that failed or isn't there is tried again after this.
+const RETRY_AFTER: Duration = Duration::from_secs(3);
+
+/// The lines of the configuration.
 #[derive(Debug)]
 pub struct Lines {
-    lines: Vec<OpenLine>,
+    lines: Vec<Line>,
     next_id: u32,
     inbound: mpsc::Sender<Inbound>,
+    /// Failures and recoveries that the gateway has not been told of.
+    faults: VecDeque<(LineName, Option<String>)>,
 }
 
-/// A line in service.
+/// One of them.
 #[derive(Debug)]
-struct OpenLine {
-    id: LineId,
+struct Line {
     setup: LineSetup,
-    acceptor: JoinHandle<()>,
-    _socket: SocketFile,
+    service: Service,
 }
 
-impl Drop for OpenLine {
-    fn drop(&mut self) {
-        self.acceptor.abort();
+/// What serves a line.
+#[derive(Debug)]
+enum Service {
+    /// A socket.
+    Virtual {
+        id: LineId,
+        _acceptor: Acceptor,
+        _socket: SocketFile,
+    },
+    /// A thread on the module's pins.
+    Module { id: LineId, slic: SlicThread },
+    /// Nothing: its hardware cannot be had.
+    Faulted { retry_at: Instant },
+}
+
+impl Service {
+    fn id(&self) -> Option<LineId> {
+        match self {
+            Self::Virtual { id, .. } | Self::Module { id, .. } => Some(*id),
+            Self::Faulted { .. } => None,
+        }
     }
 }
 
-/// A line whose hardware is open, not yet in service.
+/// Lets telephones in until it is dropped.
+#[derive(Debug)]
+struct Acceptor(JoinHandle<()>);
+
+impl Drop for Acceptor {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A virtual line whose socket is open, not yet in service.
 #[derive(Debug)]
 struct PreparedLine {
     setup: LineSetup,
@@ -47,17 +82,18 @@ struct PreparedLine {
 }
 
 impl Lines {
-    /// No line yet; telephones that connect are sent to `inbound`.
+    /// No line yet; telephones that connect are sent to `inbound`, and what hardware reports.
     pub fn new(inbound: mpsc::Sender<Inbound>) -> Self {
         Self {
             lines: Vec::new(),
             next_id: 0,
             inbound,
+            faults: VecDeque::new(),
         }
     }
 
-    /// Brings the lines to what `wanted` says: whole, or, where one cannot be opened, not at all. Lines that stay
-    /// as they are go on undisturbed.
+    /// Brings the lines to what `wanted` says: whole, or, where a socket cannot be opened, not at all. Lines that
+    /// stay as they are go on undisturbed. Hardware that cannot be opened is a fault of its line only.
     pub fn apply(
         &mut self,
         wanted: &[LineSetup],
@@ -69,67 +105,177 @@ impl Lines {
                 .iter()
                 .filter(|setup| !self.lines.iter().any(|line| line.setup.is_same(setup)))
         };
-        let held = |setup: &&LineSetup| {
-            self.lines
-                .iter()
-                .any(|line| line.setup.hardware == setup.hardware)
+        let held = |socket: &Path| {
+            self.lines.iter().any(
+                |line| matches!(&line.setup.hardware, Hardware::Virtual { socket: held } if held == socket),
+            )
         };
         // What a line that goes away still holds can be opened only after it.
-        let (inherited, free): (Vec<&LineSetup>, Vec<&LineSetup>) = new().partition(held);
-        let mut prepared = Vec::new();
-        for setup in free {
-            prepared.push(PreparedLine::open(setup)?);
+        let (mut inherited, mut prepared, mut modules) = (Vec::new(), Vec::new(), Vec::new());
+        for setup in new() {
+            match &setup.hardware {
+                Hardware::Virtual { socket } if held(socket) => inherited.push((setup, socket)),
+                Hardware::Virtual { socket } => prepared.push(PreparedLine::open(setup, socket)?),
+                Hardware::GpioModule(_) => modules.push(setup),
+            }
         }
         self.lines.retain(|line| {
             let stays = wanted.iter().any(|setup| setup.is_same(&line.setup));
-            if !stays {
-                audio.command(Command::RemoveLine(line.id));
+            if !stays && let Some(id) = line.service.id() {
+                audio.command(Command::RemoveLine(id));
             }
             stays
         });
-        for setup in inherited {
-            prepared.push(PreparedLine::open(setup)?);
+        for (setup, socket) in inherited {
+            prepared.push(PreparedLine::open(setup, socket)?);
         }
         for line in prepared {
-            let id = LineId(self.next_id);
-            self.next_id += 1;
+            let id = next_id(&mut self.next_id);
             let path = voice(&line.setup.name);
             audio.command(Command::AddLine(Box::new(AudioLine::virtual_line(id, path))));
             self.lines.push(line.start(id, self.inbound.clone()));
         }
+        let retry_at = Instant::now();
+        self.lines.extend(modules.into_iter().map(|setup| Line {
+            setup: setup.clone(),
+            service: Service::Faulted { retry_at },
+        }));
+        self.look_after(audio, voice);
         Ok(())
     }
 
-    /// The audio thread's number of a line.
+    /// Notices hardware that has stopped, and tries again what could not be had; to be called every second or so.
+    /// Then [`poll_fault`](Self::poll_fault).
+    pub fn look_after(&mut self, audio: &mut AudioThread, mut voice: impl FnMut(&LineName) -> VoicePath) {
+        let stopped = |line: &Line| match &line.service {
+            Service::Module { id, slic } if !slic.is_running() => Some(*id),
+            _ => None,
+        };
+        let stopped: Vec<LineId> = self.lines.iter().filter_map(stopped).collect();
+        for id in stopped {
+            self.fail(
+                id,
+                "stopped after an internal error; please report this with the log",
+                audio,
+            );
+        }
+        let now = Instant::now();
+        for line in &mut self.lines {
+            let Hardware::GpioModule(module) = &line.setup.hardware else {
+                continue;
+            };
+            if !matches!(line.service, Service::Faulted { retry_at } if retry_at <= now) {
+                continue;
+            }
+            let name = &line.setup.name;
+            let id = next_id(&mut self.next_id);
+            let fault = match open_module(module, name, id, &self.inbound) {
+                Ok(slic) => {
+                    let audio_line = AudioLine::virtual_line(id, voice(name));
+                    audio.command(Command::AddLine(Box::new(audio_line)));
+                    line.service = Service::Module { id, slic };
+                    None
+                }
+                Err(error) => {
+                    line.service = Service::Faulted {
+                        retry_at: now + RETRY_AFTER,
+                    };
+                    Some(error.to_string())
+                }
+            };
+            self.faults.push_back((name.clone(), fault));
+        }
+    }
+
+    /// Takes a line's hardware out of service until it can be had again.
+    pub fn fail(&mut self, id: LineId, reason: &str, audio: &mut AudioThread) {
+        let Some(line) = self.lines.iter_mut().find(|line| line.service.id() == Some(id)) else {
+            return;
+        };
+        let faulted = Service::Faulted {
+            retry_at: Instant::now() + RETRY_AFTER,
+        };
+        let told = match std::mem::replace(&mut line.service, faulted) {
+            Service::Module { slic, .. } => slic.end(),
+            Service::Virtual { .. } | Service::Faulted { .. } => None,
+        };
+        audio.command(Command::RemoveLine(id));
+        let fault = told.unwrap_or_else(|| reason.to_owned());
+        self.faults.push_back((line.setup.name.clone(), Some(fault)));
+    }
+
+    /// The next line whose hardware failed, with the reason, or came back.
+    pub fn poll_fault(&mut self) -> Option<(LineName, Option<String>)> {
+        self.faults.pop_front()
+    }
+
+    /// Has a line's hardware do something.
+    pub fn act(&mut self, name: &LineName, action: SlicAction, audio: &mut AudioThread) {
+        let line = self.lines.iter_mut().find(|line| line.setup.name == *name);
+        match line.map(|line| &mut line.service) {
+            Some(Service::Virtual { id, .. }) => audio.command(Command::Slic { line: *id, action }),
+            Some(Service::Module { slic, .. }) => {
+                if !slic.act(action) && slic.is_running() {
+                    tracing::error!(line = %name, "the line's thread hangs: {action:?} is lost");
+                }
+            }
+            // Safe and out of service; it starts anew.
+            Some(Service::Faulted { .. }) | None => {}
+        }
+    }
+
+    /// The audio thread's number of a line in service.
     pub fn id(&self, name: &LineName) -> Option<LineId> {
-        self.lines
-            .iter()
-            .find(|line| line.setup.name == *name)
-            .map(|line| line.id)
+        let line = self.lines.iter().find(|line| line.setup.name == *name)?;
+        line.service.id()
     }
 
     /// The name of the audio thread's number.
     pub fn name(&self, id: LineId) -> Option<&LineName> {
-        self.lines
-            .iter()
-            .find(|line| line.id == id)
-            .map(|line| &line.setup.name)
+        let line = self.lines.iter().find(|line| line.service.id() == Some(id))?;
+        Some(&line.setup.name)
     }
 
     /// Name and socket of a virtual line, found by either.
     pub fn socket(&self, line: &str) -> Option<(&LineName, &Path)> {
-        self.lines.iter().find_map(|open| {
-            let Hardware::Virtual { socket } = &open.setup.hardware;
-            let meant = open.setup.name.as_str() == line || socket == Path::new(line);
-            meant.then_some((&open.setup.name, socket.as_path()))
+        self.lines.iter().find_map(|open| match &open.setup.hardware {
+            Hardware::Virtual { socket } => {
+                let meant = open.setup.name.as_str() == line || socket == Path::new(line);
+                meant.then_some((&open.setup.name, socket.as_path()))
+            }
+            Hardware::GpioModule(_) => None,
         })
     }
 }
 
+/// Numbers are never used again: what is still under way from a line that is gone is no other line's.
+fn next_id(next: &mut u32) -> LineId {
+    let id = LineId(*next);
+    *next += 1;
+    id
+}
+
+fn open_module(
+    module: &ModuleSetup,
+    name: &LineName,
+    id: LineId,
+    inbound: &mpsc::Sender<Inbound>,
+) -> Result<SlicThread, HardwareError> {
+    let OpenModule { slic, edges } = OpenModule::open(module, name.as_str())?;
+    let inbound = inbound.clone();
+    let report: Reporter = Box::new(move |report| {
+        match inbound.try_send(Inbound::Slic { line: id, report }) {
+            Err(mpsc::error::TrySendError::Full(Inbound::Slic { report, .. })) => Err(report),
+            // At the end nobody listens any more.
+            _ => Ok(()),
+        }
+    });
+    SlicThread::start(name.as_str(), slic, edges, report).map_err(HardwareError::Thread)
+}
+
 impl PreparedLine {
-    fn open(setup: &LineSetup) -> Result<Self, DaemonError> {
-        let Hardware::Virtual { socket: path } = &setup.hardware;
-        let (listener, socket) = listen(path).map_err(|error| DaemonError::Line {
+    fn open(setup: &LineSetup, socket: &Path) -> Result<Self, DaemonError> {
+        let (listener, socket) = listen(socket).map_err(|error| DaemonError::Line {
             line: setup.name.to_string(),
             reason: error.to_string(),
         })?;
@@ -140,12 +286,18 @@ impl PreparedLine {
         })
     }
 
-    fn start(self, id: LineId, inbound: mpsc::Sender<Inbound>) -> OpenLine {
-        OpenLine {
-            id,
-            acceptor: tokio::spawn(let_in(self.listener, self.setup.name.clone(), inbound)),
+    fn start(self, id: LineId, inbound: mpsc::Sender<Inbound>) -> Line {
+        Line {
+            service: Service::Virtual {
+                id,
+                _acceptor: Acceptor(tokio::spawn(let_in(
+                    self.listener,
+                    self.setup.name.clone(),
+                    inbound,
+                ))),
+                _socket: self.socket,
+            },
             setup: self.setup,
-            _socket: self.socket,
         }
     }
 }
@@ -164,7 +316,7 @@ async fn let_in(listener: UnixListener, line: LineName, inbound: mpsc::Sender<In
             }
             Err(error) => {
                 tracing::warn!(%line, %error, "a telephone cannot be let in");
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }

@@ -15,6 +15,7 @@ mod clock;
 mod control;
 mod crank;
 mod error;
+pub mod hardware;
 mod history;
 mod inbound;
 mod lines;
@@ -49,6 +50,7 @@ pub struct Options {
 /// Runs the daemon until SIGTERM or SIGINT.
 pub fn run(options: &Options) -> Result<(), DaemonError> {
     log::start();
+    hardware::stop_on_panic();
     let setup = Setup::read(&options.config_file)?;
     let control = options
         .control

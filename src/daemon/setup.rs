@@ -7,6 +7,7 @@ use std::sync::Arc;
 use secrecy::SecretString;
 
 use super::DaemonError;
+use super::hardware::ModuleSetup;
 use crate::call::CallConfig;
 use crate::config::{self, Model, model};
 use crate::gateway::{GatewayConfig, LineName, PortConfig};
@@ -57,11 +58,6 @@ impl Setup {
 
     fn of_model(model: &Model) -> Result<Self, DaemonError> {
         let accounts: Result<Vec<Account>, DaemonError> = model.accounts.iter().map(account).collect();
-        let lines: Result<Vec<LineSetup>, DaemonError> = model
-            .lines
-            .iter()
-            .map(|line| line_setup(line, &model.media))
-            .collect();
         Ok(Self {
             gateway: GatewayConfig {
                 user_agent: model.sip.user_agent.clone(),
@@ -79,7 +75,11 @@ impl Setup {
                 .collect(),
             rtp_ports: (model.media.rtp_port_first, model.media.rtp_port_last),
             control: model.control.socket.clone(),
-            lines: lines?,
+            lines: model
+                .lines
+                .iter()
+                .map(|line| line_setup(line, &model.media))
+                .collect(),
         })
     }
 
@@ -129,6 +129,8 @@ pub enum Hardware {
         /// The socket.
         socket: PathBuf,
     },
+    /// A SLIC module on GPIO pins, its audio by a sound card.
+    GpioModule(Box<ModuleSetup>),
 }
 
 fn account(account: &model::Account) -> Result<Account, DaemonError> {
@@ -203,19 +205,19 @@ fn port(line: &model::Line, media: &model::Media) -> PortConfig {
     }
 }
 
-fn line_setup(line: &model::Line, media: &model::Media) -> Result<LineSetup, DaemonError> {
+fn line_setup(line: &model::Line, media: &model::Media) -> LineSetup {
     let hardware = match &line.interface {
         model::Interface::Virtual { socket } => Hardware::Virtual {
             socket: socket.clone(),
         },
-        model::Interface::GpioModule(_) => {
-            return Err(DaemonError::Line {
-                line: line.name.clone(),
-                reason: "this build serves virtual lines only; GPIO modules come with a later one".to_owned(),
-            });
-        }
+        model::Interface::GpioModule(settings) => Hardware::GpioModule(Box::new(ModuleSetup {
+            settings: settings.as_ref().clone(),
+            ring_hz: settings
+                .ring_frequency_hz
+                .map_or(line.zone.ring.frequency_hz.into(), f64::from),
+        })),
     };
-    Ok(LineSetup {
+    LineSetup {
         name: LineName(line.name.as_str().into()),
         hardware,
         voice: VoiceConfig {
@@ -230,7 +232,7 @@ fn line_setup(line: &model::Line, media: &model::Media) -> Result<LineSetup, Dae
             },
             echo_canceller: line.echo_canceller,
         },
-    })
+    }
 }
 
 fn transport(transport: model::Transport) -> Transport {

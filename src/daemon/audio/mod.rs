@@ -8,7 +8,7 @@
 
 mod handle;
 mod line;
-mod realtime;
+pub(super) mod realtime;
 mod sockets;
 pub mod sound_card;
 mod telephone;
