@@ -324,7 +324,8 @@ impl Crank {
         | Report::CardStarted(line)
         | Report::CardLost { line, .. }
         | Report::Xrun { line, .. }) = report;
-        let Some(line) = self.lines.name(line).cloned() else {
+        let id = line;
+        let Some(line) = self.lines.name(id).cloned() else {
             return;
         };
         match report {
@@ -335,11 +336,13 @@ impl Crank {
             Report::Unplugged { reason, .. } => tracing::info!(%line, "the telephone is unplugged: {reason}"),
             Report::CardStarted(_) => {
                 tracing::info!(%line, "the sound card runs");
-                self.feed(Input::LineFault { line, fault: None });
+                self.lines.card_started(id, &mut self.audio);
+                self.feed_faults();
             }
             Report::CardLost { reason, .. } => {
-                let fault = Some(format!("sound card: {reason}"));
-                self.feed(Input::LineFault { line, fault });
+                self.lines
+                    .fail(id, &format!("sound card: {reason}"), &mut self.audio);
+                self.feed_faults();
             }
             Report::Xrun { count, .. } => {
                 tracing::warn!(%line, count, "the sound card's streams were interrupted");

@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::DaemonError;
-use super::audio::{AudioLine, AudioThread, Command, LineId};
+use super::audio::sound_card::{self, SoundCardSettings};
+use super::audio::{AudioLine, AudioThread, Command, LineId, OpenCard};
 use super::control::{SocketFile, listen};
 use super::hardware::{HardwareError, ModuleSetup, OpenModule, Reporter, SlicThread};
 use super::inbound::Inbound;
@@ -48,7 +49,9 @@ enum Service {
         _acceptor: Acceptor,
         _socket: SocketFile,
     },
-    /// A thread on the module's pins.
+    /// Pins and sound card are open; the card has given no sound yet.
+    Starting { id: LineId, module: OpenModule },
+    /// A thread on the module's pins, the sound card in the audio thread.
     Module { id: LineId, slic: SlicThread },
     /// Nothing: its hardware cannot be had.
     Faulted { retry_at: Instant },
@@ -57,7 +60,7 @@ enum Service {
 impl Service {
     fn id(&self) -> Option<LineId> {
         match self {
-            Self::Virtual { id, .. } | Self::Module { id, .. } => Some(*id),
+            Self::Virtual { id, .. } | Self::Starting { id, .. } | Self::Module { id, .. } => Some(*id),
             Self::Faulted { .. } => None,
         }
     }
@@ -121,8 +124,13 @@ impl Lines {
         }
         self.lines.retain(|line| {
             let stays = wanted.iter().any(|setup| setup.is_same(&line.setup));
-            if !stays && let Some(id) = line.service.id() {
-                audio.command(Command::RemoveLine(id));
+            if !stays {
+                if let Some(id) = line.service.id() {
+                    audio.command(Command::RemoveLine(id));
+                }
+                // A line of this name starts anew, whatever the hook and the calls of the old one were.
+                let exchanged = Some("its hardware is exchanged".to_owned());
+                self.faults.push_back((line.setup.name.clone(), exchanged));
             }
             stays
         });
@@ -133,6 +141,7 @@ impl Lines {
             let id = next_id(&mut self.next_id);
             let path = voice(&line.setup.name);
             audio.command(Command::AddLine(Box::new(AudioLine::virtual_line(id, path))));
+            self.faults.push_back((line.setup.name.clone(), None));
             self.lines.push(line.start(id, self.inbound.clone()));
         }
         let retry_at = Instant::now();
@@ -169,21 +178,44 @@ impl Lines {
             }
             let name = &line.setup.name;
             let id = next_id(&mut self.next_id);
-            let fault = match open_module(module, name, id, &self.inbound) {
-                Ok(slic) => {
-                    let audio_line = AudioLine::virtual_line(id, voice(name));
+            match open(module, name) {
+                Ok((module, card)) => {
+                    let audio_line = AudioLine::with_sound_card(id, voice(name), card);
                     audio.command(Command::AddLine(Box::new(audio_line)));
-                    line.service = Service::Module { id, slic };
-                    None
+                    line.service = Service::Starting { id, module };
                 }
-                Err(error) => {
+                Err(fault) => {
                     line.service = Service::Faulted {
                         retry_at: now + RETRY_AFTER,
                     };
-                    Some(error.to_string())
+                    self.faults.push_back((name.clone(), Some(fault)));
                 }
-            };
-            self.faults.push_back((name.clone(), fault));
+            }
+        }
+    }
+
+    /// The sound card of a line has given its first sound: now the line is in service.
+    pub fn card_started(&mut self, id: LineId, audio: &mut AudioThread) {
+        let Some(line) = self.lines.iter_mut().find(|line| line.service.id() == Some(id)) else {
+            return;
+        };
+        let faulted = Service::Faulted {
+            retry_at: Instant::now() + RETRY_AFTER,
+        };
+        let name = &line.setup.name;
+        match std::mem::replace(&mut line.service, faulted) {
+            Service::Starting { id, module } => match start(module, name, id, &self.inbound) {
+                Ok(slic) => {
+                    line.service = Service::Module { id, slic };
+                    self.faults.push_back((name.clone(), None));
+                }
+                Err(error) => {
+                    audio.command(Command::RemoveLine(id));
+                    self.faults.push_back((name.clone(), Some(error.to_string())));
+                }
+            },
+            // Its card was interrupted, and sounds again.
+            other => line.service = other,
         }
     }
 
@@ -197,7 +229,7 @@ impl Lines {
         };
         let told = match std::mem::replace(&mut line.service, faulted) {
             Service::Module { slic, .. } => slic.end(),
-            Service::Virtual { .. } | Service::Faulted { .. } => None,
+            Service::Virtual { .. } | Service::Starting { .. } | Service::Faulted { .. } => None,
         };
         audio.command(Command::RemoveLine(id));
         let fault = told.unwrap_or_else(|| reason.to_owned());
@@ -219,8 +251,8 @@ impl Lines {
                     tracing::error!(line = %name, "the line's thread hangs: {action:?} is lost");
                 }
             }
-            // Safe and out of service; it starts anew.
-            Some(Service::Faulted { .. }) | None => {}
+            // Safe and not in service; it starts anew.
+            Some(Service::Starting { .. } | Service::Faulted { .. }) | None => {}
         }
     }
 
@@ -255,13 +287,21 @@ fn next_id(next: &mut u32) -> LineId {
     id
 }
 
-fn open_module(
-    module: &ModuleSetup,
+/// Opens a module's pins and its sound card, or says which cannot be had.
+fn open(module: &ModuleSetup, name: &LineName) -> Result<(OpenModule, OpenCard), String> {
+    let pins = OpenModule::open(module, name.as_str()).map_err(|error| error.to_string())?;
+    let settings = SoundCardSettings::from(&module.settings.audio);
+    let card = sound_card::open(&settings).map_err(|error| error.to_string())?;
+    Ok((pins, card))
+}
+
+/// Starts the thread of a line whose pins are open.
+fn start(
+    module: OpenModule,
     name: &LineName,
     id: LineId,
     inbound: &mpsc::Sender<Inbound>,
 ) -> Result<SlicThread, HardwareError> {
-    let OpenModule { slic, edges } = OpenModule::open(module, name.as_str())?;
     let inbound = inbound.clone();
     let report: Reporter = Box::new(move |report| {
         match inbound.try_send(Inbound::Slic { line: id, report }) {
@@ -270,7 +310,7 @@ fn open_module(
             _ => Ok(()),
         }
     });
-    SlicThread::start(name.as_str(), slic, edges, report).map_err(HardwareError::Thread)
+    SlicThread::start(name.as_str(), module.slic, module.edges, report).map_err(HardwareError::Thread)
 }
 
 impl PreparedLine {

@@ -1,5 +1,7 @@
 //! A SLIC module of the configuration, opened.
 
+use std::fmt;
+
 use tipring_hw::Slic;
 
 use super::edges::EdgeSource;
@@ -21,6 +23,15 @@ pub struct OpenModule {
     pub slic: Box<dyn Slic>,
     /// Its hook detector.
     pub edges: Box<dyn EdgeSource>,
+}
+
+impl fmt::Debug for OpenModule {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("OpenModule")
+            .field("slic", &self.slic.capabilities())
+            .finish_non_exhaustive()
+    }
 }
 
 impl OpenModule {
