@@ -145,9 +145,6 @@ impl AudioLine {
 
     /// What 10 ms bring: a frame to the telephone, silence where one is owed, packets.
     pub(super) fn tick(&mut self, now: Instant, reports: &mut dyn FnMut(Report)) -> Result<(), Loss> {
-        if let Some(sockets) = &mut self.sockets {
-            sockets.refill();
-        }
         let result = match &mut self.source {
             Source::Virtual { line, telephone } => {
                 let result = tick_telephone(now, &mut self.voice, telephone.as_mut());
@@ -260,7 +257,8 @@ impl AudioLine {
     /// Packets have arrived.
     pub(super) fn hear_network(&mut self, now: Instant, kind: TransmitKind, reports: &mut dyn FnMut(Report)) {
         if let Some(sockets) = &mut self.sockets {
-            while let Some((from, bytes)) = sockets.receive(kind) {
+            // One: the socket says by itself that there are more.
+            if let Some((from, bytes)) = sockets.receive(kind) {
                 match kind {
                     TransmitKind::Rtp => self.voice.handle_rtp(now, from, bytes),
                     TransmitKind::Rtcp => self.voice.handle_rtcp(now, from, bytes),

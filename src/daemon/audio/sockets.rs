@@ -21,6 +21,8 @@ pub struct SessionSockets {
     pair: PortPair,
     bound: IpAddr,
     budget: u8,
+    /// Not waited for until the next tick: a flood has used the allowance up.
+    paused: bool,
     buffer: [u8; DATAGRAM_BYTES_MAX],
 }
 
@@ -32,6 +34,7 @@ impl SessionSockets {
             bound: pair.address.ip(),
             pair,
             budget: DATAGRAMS_PER_TICK,
+            paused: false,
             buffer: [0; DATAGRAM_BYTES_MAX],
         }
     }
@@ -46,9 +49,17 @@ impl SessionSockets {
         self.socket(kind).as_fd()
     }
 
-    /// A new tick, a new allowance.
-    pub fn refill(&mut self) {
+    /// A new tick, a new allowance. `true`: the sockets had been paused and are to be waited for again.
+    pub fn refill(&mut self) -> bool {
         self.budget = DATAGRAMS_PER_TICK;
+        std::mem::take(&mut self.paused)
+    }
+
+    /// Whether the allowance has just been used up: the sockets are not to be waited for until the next refill.
+    pub fn pause(&mut self) -> bool {
+        let exhausted = self.budget == 0 && !self.paused;
+        self.paused |= exhausted;
+        exhausted
     }
 
     /// The next datagram, with its sender.

@@ -102,6 +102,8 @@ impl Telephone {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 Err(_) => return Err(Unplugged::Closed),
             };
+            // Less than there was room for: nothing is left, and asking again would only be told so.
+            let is_all = length < self.budget;
             self.budget -= length;
             let input = &self.received[..length];
             let mut superfluous = audio_frames(&self.decoder, input).saturating_sub(self.outstanding_count());
@@ -118,8 +120,16 @@ impl Telephone {
                 }
                 heard(message);
             }
+            if is_all {
+                return Ok(());
+            }
         }
         Ok(())
+    }
+
+    /// This tick's allowance was used up: more may wait in the socket.
+    pub fn may_have_more(&self) -> bool {
+        self.budget == 0
     }
 
     /// Whether a frame has waited too long for its answer; asked until it says no, each yes is a frame of silence.

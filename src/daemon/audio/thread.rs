@@ -3,27 +3,29 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::EventFd;
-use nix::sys::time::TimeSpec;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use rtrb::{Consumer, Producer};
 
 use super::line::{AudioLine, Loss};
 use super::sockets::SessionSockets;
 use super::sound_card::{CardFault, OpenCard};
-use super::telephone::Unplugged;
+use super::telephone::{Telephone, Unplugged};
 use super::token::Token;
 use super::{Command, Garbage, LINES_MAX, LineId, Report};
 use crate::media::TransmitKind;
 
 /// One frame.
-const TICK_NANOSECONDS: i64 = 10_000_000;
+const TICK: Duration = Duration::from_millis(10);
 
 /// Frames made up for after the thread was kept from running; what is beyond has no listener any more.
 const CATCH_UP_TICKS: u64 = 5;
+
+/// The telephone's end of its connection is closed.
+const HUNG_UP: EpollFlags = EpollFlags::EPOLLRDHUP.union(EpollFlags::EPOLLHUP);
 
 /// Happenings taken from the kernel at once.
 const BATCH: usize = 64;
@@ -38,7 +40,10 @@ pub(super) struct Rings {
 /// The thread's state.
 pub(super) struct AudioLoop {
     epoll: Epoll,
-    timer: TimerFd,
+    /// Kept open; it is in the epoll set.
+    _timer: TimerFd,
+    /// When the next frame is due.
+    next_tick: Instant,
     /// Signalled when a command is in the ring.
     commanded: Arc<EventFd>,
     /// Signalled when a report or garbage is in its ring.
@@ -63,13 +68,12 @@ impl AudioLoop {
             ClockId::CLOCK_MONOTONIC,
             TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
         )?;
-        timer.set(
-            Expiration::Interval(TimeSpec::new(0, TICK_NANOSECONDS)),
-            TimerSetTimeFlags::empty(),
-        )?;
+        let next_tick = Instant::now() + TICK;
+        timer.set(Expiration::Interval(TICK.into()), TimerSetTimeFlags::empty())?;
+        // Edge-triggered: every expiration wakes us without being read; the clock says how many there were.
         epoll.add(
             &timer,
-            EpollEvent::new(EpollFlags::EPOLLIN, Token::Timer.to_u64()),
+            EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, Token::Timer.to_u64()),
         )?;
         epoll.add(
             commanded.as_fd(),
@@ -77,7 +81,8 @@ impl AudioLoop {
         )?;
         Ok(Self {
             epoll,
-            timer,
+            _timer: timer,
+            next_tick,
             commanded,
             reported,
             rings,
@@ -102,15 +107,15 @@ impl AudioLoop {
             let now = Instant::now();
             let tokens = happenings[..count]
                 .iter()
-                .filter_map(|happening| Token::from_u64(happening.data()));
+                .filter_map(|happening| Some((Token::from_u64(happening.data())?, happening.events())));
             // What telephones and the network said comes first: an answer that is here is not overdue, and a
             // telephone that left makes room for the next.
             let (mut timer, mut commands) = (false, false);
-            for token in tokens {
+            for (token, flags) in tokens {
                 match token {
                     Token::Timer => timer = true,
                     Token::Commands => commands = true,
-                    Token::Telephone(line) => self.telephone_readable(now, line),
+                    Token::Telephone(line) => self.telephone_readable(now, line, flags.intersects(HUNG_UP)),
                     Token::Rtp(line) => self.packets_readable(now, line, TransmitKind::Rtp),
                     Token::Rtcp(line) => self.packets_readable(now, line, TransmitKind::Rtcp),
                     Token::Card(line) => self.card_ready(now, line),
@@ -134,26 +139,36 @@ impl AudioLoop {
     }
 
     fn tick(&mut self) {
-        let mut expirations = [0; 8];
-        let elapsed = match nix::unistd::read(&self.timer, &mut expirations) {
-            Ok(8) => u64::from_ne_bytes(expirations),
-            _ => return,
-        };
+        let now = Instant::now();
+        let mut elapsed = 0;
+        while self.next_tick <= now {
+            self.next_tick += TICK;
+            elapsed += 1;
+        }
         self.retry_reports();
         for _ in 0..elapsed.min(CATCH_UP_TICKS) {
             let now = Instant::now();
             for index in 0..self.lines.len() {
+                self.listen_to_network_again(index);
                 // What a flood left unread in the last tick is read in this one.
-                self.with_line(index, |line, report| line.hear_telephone(now, report));
+                if self.lines[index]
+                    .telephone()
+                    .is_some_and(Telephone::may_have_more)
+                {
+                    self.with_line(index, |line, report| line.hear_telephone(now, report));
+                }
                 self.with_line(index, |line, report| line.tick(now, report));
             }
         }
         self.ticks.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn telephone_readable(&mut self, now: Instant, line: LineId) {
-        if let Some(index) = self.index_of(line) {
-            self.with_line(index, |line, report| line.hear_telephone(now, report));
+    fn telephone_readable(&mut self, now: Instant, line: LineId, hung_up: bool) {
+        // What it said last comes before its leaving: the end is read by itself.
+        for _ in 0..1 + u32::from(hung_up) {
+            if let Some(index) = self.index_of(line) {
+                self.with_line(index, |line, report| line.hear_telephone(now, report));
+            }
         }
     }
 
@@ -163,6 +178,13 @@ impl AudioLoop {
                 line.hear_network(now, kind, report);
                 Ok(())
             });
+            if self.lines[index]
+                .sockets
+                .as_mut()
+                .is_some_and(SessionSockets::pause)
+            {
+                self.listen_to_network(index, false);
+            }
         }
     }
 
@@ -230,7 +252,10 @@ impl AudioLoop {
         let token = Token::Telephone(line).to_u64();
         let watched = self.epoll.add(
             &stream,
-            EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, token),
+            EpollEvent::new(
+                EpollFlags::EPOLLIN | EpollFlags::EPOLLRDHUP | EpollFlags::EPOLLET,
+                token,
+            ),
         );
         let mut refused = None;
         self.with_line(index, |line, report| {
@@ -306,11 +331,40 @@ impl AudioLoop {
             (TransmitKind::Rtp, Token::Rtp(line)),
             (TransmitKind::Rtcp, Token::Rtcp(line)),
         ] {
-            let event = EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, token.to_u64());
-            // Fails only for want of kernel memory; packets are then read at the next tick's pace.
+            let event = EpollEvent::new(EpollFlags::EPOLLIN, token.to_u64());
+            // Fails only for want of kernel memory: the call is silent, and its RTP timeout says so.
             let _ = self.epoll.add(sockets.descriptor(kind), event);
         }
         self.lines[index].sockets = Some(sockets);
+    }
+
+    /// After a flood has used the allowance of a tick up.
+    fn listen_to_network(&self, index: usize, on: bool) {
+        let line = self.lines[index].id();
+        if let Some(sockets) = &self.lines[index].sockets {
+            let interest = if on {
+                EpollFlags::EPOLLIN
+            } else {
+                EpollFlags::empty()
+            };
+            for (kind, token) in [
+                (TransmitKind::Rtp, Token::Rtp(line)),
+                (TransmitKind::Rtcp, Token::Rtcp(line)),
+            ] {
+                let mut event = EpollEvent::new(interest, token.to_u64());
+                let _ = self.epoll.modify(sockets.descriptor(kind), &mut event);
+            }
+        }
+    }
+
+    fn listen_to_network_again(&mut self, index: usize) {
+        if self.lines[index]
+            .sockets
+            .as_mut()
+            .is_some_and(SessionSockets::refill)
+        {
+            self.listen_to_network(index, true);
+        }
     }
 
     fn close_media(&mut self, index: usize) {
