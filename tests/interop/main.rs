@@ -16,6 +16,7 @@ mod calls_out;
 mod keys;
 mod lab;
 mod odd_peers;
+mod other_telephones;
 mod peers;
 mod provider;
 mod registration;

@@ -24,6 +24,11 @@ pub struct Asterisk {
 impl Asterisk {
     /// Starts one; `None` where it isn't installed.
     pub fn start() -> Option<Self> {
+        Self::start_with_music(&[])
+    }
+
+    /// Starts one that plays this to whom is held, over and over.
+    pub fn start_with_music(music: &[i16]) -> Option<Self> {
         let root = cache().join("asterisk");
         if !root.join("usr/sbin/asterisk").exists() {
             return skip("no Asterisk");
@@ -32,6 +37,9 @@ impl Asterisk {
         let address = address();
         for folder in ["etc", "lib", "spool", "log", "music"] {
             std::fs::create_dir(run.path().join(folder)).expect("a folder");
+        }
+        if !music.is_empty() {
+            sound::write_wav(&run.path().join("music/music.wav"), music);
         }
         write_configuration(&root, run.path(), address);
         let process = start(&root, run.path());
