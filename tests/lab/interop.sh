@@ -6,6 +6,8 @@ cd "$(dirname "$0")/../.."
 # Built outside, where the registry can be reached.
 cargo test --locked --test interop --no-run
 export TIPRING_REQUIRE_PEERS=1
+# They wait for one another's timers far more than they compute.
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-4}"
 # Who is not root becomes it inside, as far as the network goes.
 [ "$(id -u)" = 0 ] && user= || user=--map-root-user
 # shellcheck disable=SC2086  # an option or nothing
