@@ -18,6 +18,7 @@ case $mode in
     build | test | interop | all) ;;
     *) sed -n '2,/^set/s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
+PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
 wants() { case " $* " in *" $mode "*) ;; *) return 1 ;; esac; }
 
 cache=${TIPRING_LAB_CACHE:-${HOME:-/root}/.cache/tipring-lab}
@@ -39,17 +40,21 @@ packages() {
 
 build_packages() {
     packages gcc libc6-dev libasound2-dev pkg-config make ca-certificates
-    command -v cargo >/dev/null || [ -x "${CARGO_HOME:-${HOME:-/root}/.cargo}/bin/cargo" ] || rust
+    has_rust || rust
 }
 
-# Debian 12 keeps a recent compiler for its browsers beside the old one; Debian 13 has one new enough only by rustup.
+# Whether there is a compiler, and new enough (rust-version in Cargo.toml).
+has_rust() {
+    minor=$(cargo --version 2>/dev/null | sed 's/^cargo 1\.\([0-9]*\)\..*/\1/')
+    [ "${minor:-0}" -ge 89 ]
+}
+
+# Debian 12 keeps a recent compiler for its browsers beside the old one; Debian 13's own is older than tipring wants,
+# but it has rustup.
 rust() {
+    as_root apt-get -o DPkg::Lock::Timeout=300 update -q
     if apt-cache show rustc-web >/dev/null 2>&1; then
-        packages rustc-web cargo-web
-        # Their names end in -web so as not to replace the old ones.
-        command -v cargo >/dev/null || for program in cargo rustc rustdoc; do
-            as_root ln -sf "$(command -v "$program-web")" "/usr/local/bin/$program"
-        done
+        packages rustc-web cargo-web rust-web-clippy rustfmt-web
     else
         packages rustup
         rustup default stable
@@ -94,7 +99,6 @@ pesq() {
 }
 
 cargo_tools() {
-    PATH=$PATH:${CARGO_HOME:-${HOME:-/root}/.cargo}/bin
     for tool in cargo-deny cargo-fuzz; do
         command -v "$tool" >/dev/null || cargo install --locked "$tool"
     done
