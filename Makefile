@@ -21,7 +21,8 @@ test: tools
 	$(CARGO) test --workspace --all-features --locked
 
 # A whole call between two virtual telephones; leaves recordings and a picture in demo-out/.
-demo: build
+demo: tools
+	$(CARGO) build --release --locked --bin tipring --example demo
 	$(CARGO) run --release --locked --quiet --example demo
 
 # The whole program beside baresip, then single functions.
