@@ -40,10 +40,7 @@ pub(super) struct Rings {
 /// The thread's state.
 pub(super) struct AudioLoop {
     epoll: Epoll,
-    /// Kept open; it is in the epoll set.
-    _timer: TimerFd,
-    /// When the next frame is due.
-    next_tick: Instant,
+    timer: TimerFd,
     /// Signalled when a command is in the ring.
     commanded: Arc<EventFd>,
     /// Signalled when a report or garbage is in its ring.
@@ -68,12 +65,10 @@ impl AudioLoop {
             ClockId::CLOCK_MONOTONIC,
             TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC,
         )?;
-        let next_tick = Instant::now() + TICK;
         timer.set(Expiration::Interval(TICK.into()), TimerSetTimeFlags::empty())?;
-        // Edge-triggered: every expiration wakes us without being read; the clock says how many there were.
         epoll.add(
             &timer,
-            EpollEvent::new(EpollFlags::EPOLLIN | EpollFlags::EPOLLET, Token::Timer.to_u64()),
+            EpollEvent::new(EpollFlags::EPOLLIN, Token::Timer.to_u64()),
         )?;
         epoll.add(
             commanded.as_fd(),
@@ -81,8 +76,7 @@ impl AudioLoop {
         )?;
         Ok(Self {
             epoll,
-            _timer: timer,
-            next_tick,
+            timer,
             commanded,
             reported,
             rings,
@@ -139,12 +133,12 @@ impl AudioLoop {
     }
 
     fn tick(&mut self) {
-        let now = Instant::now();
-        let mut elapsed = 0;
-        while self.next_tick <= now {
-            self.next_tick += TICK;
-            elapsed += 1;
-        }
+        // An interval timer goes on only when it is read.
+        let mut expirations = [0; 8];
+        let elapsed = match nix::unistd::read(&self.timer, &mut expirations) {
+            Ok(8) => u64::from_ne_bytes(expirations),
+            _ => return,
+        };
         self.retry_reports();
         for _ in 0..elapsed.min(CATCH_UP_TICKS) {
             let now = Instant::now();
