@@ -1,6 +1,12 @@
 //! The real binary with hardware that isn't there: it starts all the same, the line says what is wrong, the others
 //! serve.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test in real time; what it stands on and doesn't get shall stop it"
+)]
+
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};

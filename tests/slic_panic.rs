@@ -1,5 +1,7 @@
 //! A panic of any thread stops ringing. Alone in its program: a panic stops the ringing of all of it.
 
+#![expect(clippy::disallowed_methods, reason = "a test in real time, on threads")]
+
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};

@@ -345,7 +345,14 @@ where
     }
 
     fn make_safe(&mut self) -> Result<(), SlicError> {
-        self.mode = Mode::Fed;
+        // Bells discharge into the loop also where ringing was cut short.
+        self.mode = match self.mode {
+            Mode::Fed | Mode::PoweredDown => Mode::Fed,
+            Mode::Ringing { toggle_at: at, .. } | Mode::Stopping { ring_mode_low_at: at } => Mode::Settling {
+                until: at + RING_SETTLE,
+            },
+            settling @ Mode::Settling { .. } => settling,
+        };
         self.reversed = false;
         self.rest().or_else(|_| self.rest())
     }

@@ -243,7 +243,9 @@ fn every_way_out_leaves_the_module_safe() {
         rig.run(length_ms * MS);
         rig.driver.make_safe().unwrap();
         assert!(!rig.model.ring_mode() && !rig.model.is_reversed());
+        rig.run(200 * MS);
         assert_eq!(rig.driver.poll_timeout(), None);
+        assert_eq!(rig.hooks, [], "the bell's discharge is not the hook");
     }
 }
 
