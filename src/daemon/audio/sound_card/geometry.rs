@@ -58,7 +58,7 @@ pub fn prefill(rate_hz: u32, period: u32) -> u32 {
     let ten_ms = rate_hz / 100;
     let between = match period {
         0 => ten_ms,
-        short if short <= ten_ms => ten_ms + if ten_ms % short == 0 { 0 } else { short },
+        short if short <= ten_ms => ten_ms + if ten_ms.is_multiple_of(short) { 0 } else { short },
         long => long + if long % ten_ms == 0 { 0 } else { ten_ms },
     };
     between + period.clamp(rate_hz * MARGIN_MIN_MS / 1000, ten_ms)
