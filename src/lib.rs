@@ -8,7 +8,7 @@
 //!               zone (country tables)     config (YAML → checked model)
 //! ```
 //!
-//! The inner ring ([`zone`], [`dsp`], [`line`], [`dial`], [`sip`], [`media`], [`call`], [`gateway`]) is
+//! The inner ring ([`zone`], [`dsp`], [`mod@line`], [`dial`], [`sip`], [`media`], [`call`], [`gateway`]) is
 //! sans-IO: plain data in, plain data out. Every machine in it has the same shape:
 //!
 //! ```text

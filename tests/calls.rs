@@ -1,5 +1,15 @@
 //! Calls from end to end in virtual time: telephones, gateways, a network, and a scripted server.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "tests run by the clock on real files and sockets, and end at the first surprise"
+)]
+
 mod support;
 
 use std::net::SocketAddr;

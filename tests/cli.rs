@@ -1,5 +1,15 @@
 //! Subcommands that need no daemon, by the real binary.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "tests run by the clock on real files and sockets, and end at the first surprise"
+)]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -1,5 +1,15 @@
 //! The real binary: started, asked, called through its virtual lines and real sockets, stopped.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "tests run by the clock on real files and sockets, and end at the first surprise"
+)]
+
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};

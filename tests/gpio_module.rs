@@ -1,6 +1,16 @@
 //! Whole calls each way on a line whose hardware is a GPIO module (Ag1171): the real driver, the behavioural model of
 //! the module, ringing clocked by deadlines, hook edges with bounce and ring chatter.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "tests run by the clock on real files and sockets, and end at the first surprise"
+)]
+
 mod support;
 
 use support::World;

@@ -320,7 +320,7 @@ impl Host {
                 .find(|(_, side)| side.session.is_some_and(|(_, own)| own == port & !1));
             if let Some((name, side)) = owner {
                 let name = name.clone();
-                if port % 2 == 0 {
+                if port.is_multiple_of(2) {
                     side.voice.handle_rtp(now, packet.from, &packet.bytes);
                 } else {
                     side.voice.handle_rtcp(now, packet.from, &packet.bytes);

@@ -303,7 +303,7 @@ impl Peer for Server {
     fn deliver(&mut self, now: Instant, packet: Packet) {
         if packet.to.port() != 5060 {
             self.rtp_received += 1;
-            if self.echo && packet.to.port() % 2 == 0 {
+            if self.echo && packet.to.port().is_multiple_of(2) {
                 self.outgoing.push_back(Packet {
                     from: packet.to,
                     to: packet.from,

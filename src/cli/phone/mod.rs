@@ -31,7 +31,7 @@ const COUNTRY: &str = "de";
 ///
 /// Words, done in sequence:
 ///   off-hook | on-hook           lift the handset, hang up
-///   flash [MS]                   open the loop for MS milliseconds (250)
+///   flash MS                     open the loop for MS milliseconds (250 if left out)
 ///   dial DIGITS [--pulse]        press keys, or dial by pulses
 ///   play FILE.wav                speak a recording, to its end
 ///   record FILE.wav | stop-record

@@ -18,9 +18,8 @@ pub fn open(settings: &SoundCardSettings) -> Result<OpenCard, SoundCardError> {
 }
 
 impl OpenCard {
-    pub(in crate::daemon::audio) fn descriptors(&self) -> impl Iterator<Item = RawFd> + use<> {
-        let none: [RawFd; 0] = match *self {};
-        none.into_iter()
+    pub(in crate::daemon::audio) fn descriptors(&self) -> std::iter::Empty<RawFd> {
+        match *self {}
     }
 
     pub(super) fn period_us(&self) -> u32 {
