@@ -10,8 +10,12 @@ use crate::{Capabilities, Slic, SlicError, SlicEvent};
 /// clock and ours has aged, and nothing on a telephone line is measured across so long a gap.
 const QUIET: Duration = Duration::from_secs(2);
 
-/// An edge further than this from where the clock put the one before is a jump of the clock, not a wait.
-const ABSURD: Duration = Duration::from_secs(2);
+/// An edge that the clock puts further back than this is a jump of the clock, not a delay.
+const LATE_MAX: Duration = Duration::from_secs(2);
+
+/// An edge that the clock puts further ahead than this is one, too. A whole number pulsed in one burst of messages
+/// lies ahead: fifteen digits of ten pulses, 800 ms between them, take 27 s.
+const AHEAD_MAX: Duration = Duration::from_secs(30);
 
 /// Edges waiting for their time. A contact bounces tens of times; a thousand is a flood.
 const MAX_PENDING: usize = 1024;
@@ -210,10 +214,9 @@ impl Clock {
         let at = self
             .anchor
             .checked_add(Duration::from_micros(clock_us - self.anchor_us))?;
-        let apart = now
-            .saturating_duration_since(at)
-            .max(at.saturating_duration_since(now));
-        (apart < ABSURD).then_some(at)
+        let plausible =
+            now.saturating_duration_since(at) < LATE_MAX && at.saturating_duration_since(now) < AHEAD_MAX;
+        plausible.then_some(at)
     }
 }
 
@@ -391,6 +394,25 @@ mod tests {
             [(start + 300 * MS, false), (start + 360 * MS, true)]
         );
         assert_eq!(line.poll_timeout(), None);
+    }
+
+    #[test]
+    fn a_number_pulsed_in_one_burst_keeps_its_distances() {
+        let (start, mut line) = (epoch(), plugged_in());
+        line.handle_message(start, &hook(true, 0));
+        let last_us = (0..150_u64).fold(0, |_, pulse| {
+            let at_us = 500_000 + pulse * 100_000;
+            line.handle_message(start, &hook(false, at_us));
+            line.handle_message(start, &hook(true, at_us + 60_000));
+            at_us + 60_000
+        });
+        let mut seen = Vec::new();
+        for tick in 0..2000 {
+            line.handle_timeout(start + tick * 10 * MS).unwrap();
+            seen.extend(hooks(&mut line));
+        }
+        assert_eq!(seen.len(), 301);
+        assert_eq!(seen[300], (start + Duration::from_micros(last_us), true));
     }
 
     #[test]
