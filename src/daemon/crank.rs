@@ -59,8 +59,27 @@ pub struct Start {
 
 /// Runs until SIGTERM, SIGINT or a fault.
 pub async fn run(start: Start) -> Result<(), DaemonError> {
+    // Before anything else: a signal during the start is heeded as soon as the loop turns.
+    let signals = Signals::new()?;
     let (inbound, arrivals) = mpsc::channel(INBOUND);
-    Crank::new(start, inbound)?.turn(arrivals).await
+    Crank::new(start, inbound)?.turn(arrivals, signals).await
+}
+
+/// The signals that mean something to the daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
 }
 
 struct Crank {
@@ -108,10 +127,16 @@ impl Crank {
         })
     }
 
-    async fn turn(mut self, mut arrivals: mpsc::Receiver<Inbound>) -> Result<(), DaemonError> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hang_up = signal(SignalKind::hangup())?;
+    async fn turn(
+        mut self,
+        mut arrivals: mpsc::Receiver<Inbound>,
+        signals: Signals,
+    ) -> Result<(), DaemonError> {
+        let Signals {
+            mut terminate,
+            mut interrupt,
+            mut hang_up,
+        } = signals;
         let mut wall = every(TOLD_EVERY);
         let mut look_after = every(LOOKED_AFTER_EVERY);
         let mut alive = every(service::alive_interval().unwrap_or(LOOKED_AFTER_EVERY));
@@ -382,7 +407,7 @@ impl Crank {
             },
             Request::Socket { line } => match self.lines.socket(&line) {
                 Some((name, socket)) => Reply::ok(&serde_json::json!({
-                    "socket": socket, "country": self.setup.country(name),
+                    "socket": socket, "country": self.setup.country(name), "flash_ms": self.setup.recall_ms(name),
                 })),
                 None => Reply::Error(format!(
                     "there is no virtual line {line}; `tipring status` lists the lines"

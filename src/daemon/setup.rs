@@ -95,6 +95,12 @@ impl Setup {
         Some(&port.line.zone.code)
     }
 
+    /// A break of the loop that the line takes for a register recall.
+    pub fn recall_ms(&self, line: &LineName) -> Option<u32> {
+        let port = self.gateway.lines.iter().find(|port| port.name == *line)?;
+        Some(port.line.hook.recall_ms())
+    }
+
     /// How a line's audio is treated.
     pub fn voice(&self, line: &LineName) -> VoiceConfig {
         let setup = self.lines.iter().find(|setup| setup.name == *line);

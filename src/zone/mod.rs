@@ -171,6 +171,13 @@ pub struct HookWindows {
     pub hang_up_ms: u32,
 }
 
+impl HookWindows {
+    /// The break that is most surely a register recall: the middle of its window.
+    pub fn recall_ms(&self) -> u32 {
+        self.flash_min_ms.midpoint(self.flash_max_ms)
+    }
+}
+
 /// Everything the gateway needs to know of one country.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Zone {

@@ -14,9 +14,6 @@ use crate::zone::Tone;
 
 const HELP: &str = "space: lift and hang up   0-9 * # A-D: keys   f: flash   q: quit";
 
-/// A recall by hand.
-const FLASH: Duration = Duration::from_millis(250);
-
 /// The level bar's ends.
 const QUIETEST_DBM0: f32 = -45.0;
 const LOUDEST_DBM0: f32 = 0.0;
@@ -24,8 +21,8 @@ const BAR: usize = 20;
 
 const REDRAWN_EVERY: Duration = Duration::from_millis(100);
 
-/// Runs until `q`.
-pub fn run(mut set: Set) -> anyhow::Result<ExitCode> {
+/// Runs until `q`; `flash` is how long a recall lasts.
+pub fn run(mut set: Set, flash: Duration) -> anyhow::Result<ExitCode> {
     let terminal = Terminal::take_over()?;
     let mut out = std::io::stdout();
     writeln!(out, "{HELP}")?;
@@ -37,7 +34,7 @@ pub fn run(mut set: Set) -> anyhow::Result<ExitCode> {
         if line && let Err(error) = set.receive() {
             break Err(error);
         }
-        if signals || (keys && !type_keys(&mut set, &terminal, &mut flash_ends)?) {
+        if signals || (keys && !type_keys(&mut set, &terminal, flash, &mut flash_ends)?) {
             break Ok(ExitCode::SUCCESS);
         }
         let now = Instant::now();
@@ -80,7 +77,12 @@ fn wait(set: &Set, terminal: &Terminal, until: Instant) -> anyhow::Result<(bool,
 }
 
 /// `false`: quit.
-fn type_keys(set: &mut Set, terminal: &Terminal, flash_ends: &mut Option<Instant>) -> anyhow::Result<bool> {
+fn type_keys(
+    set: &mut Set,
+    terminal: &Terminal,
+    flash: Duration,
+    flash_ends: &mut Option<Instant>,
+) -> anyhow::Result<bool> {
     let mut typed = [0; 32];
     let length = terminal.typed(&mut typed);
     if length == 0 {
@@ -95,7 +97,7 @@ fn type_keys(set: &mut Set, terminal: &Terminal, flash_ends: &mut Option<Instant
             ' ' => set.hook(!set.is_off_hook(), now)?,
             'f' | 'F' if set.is_off_hook() && flash_ends.is_none() => {
                 set.edge(false, now)?;
-                *flash_ends = Some(now + FLASH);
+                *flash_ends = Some(now + flash);
             }
             character => {
                 if let Some(key) = Key::from_char(character) {

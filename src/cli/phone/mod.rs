@@ -7,7 +7,7 @@ mod set;
 mod terminal;
 
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -31,7 +31,7 @@ const COUNTRY: &str = "de";
 ///
 /// Words, done in sequence:
 ///   off-hook | on-hook           lift the handset, hang up
-///   flash MS                     open the loop for MS milliseconds (250 if left out)
+///   flash MS                     open the loop for MS milliseconds (if left out: as the line takes for a recall)
 ///   dial DIGITS [--pulse]        press keys, or dial by pulses
 ///   play FILE.wav                speak a recording, to its end
 ///   record FILE.wav | stop-record
@@ -66,23 +66,27 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments, control: Option<PathBuf>) -> anyhow::Result<ExitCode> {
     let actions = script::parse(&arguments.words)?;
     let timeout = script::seconds(&arguments.timeout)?;
-    let (socket, country) = find_line(&arguments.line, control)?;
+    let line = find_line(&arguments.line, control)?;
     let country = arguments
         .country
         .clone()
-        .or(country)
+        .or(line.country)
         .unwrap_or_else(|| COUNTRY.to_owned());
     let zone: Zone = crate::zone::zone(&country).ok_or_else(|| anyhow!("no table for country {country}"))?;
-    let set = Set::plug(&socket, &zone)?;
+    let flash = line
+        .flash
+        .unwrap_or_else(|| Duration::from_millis(zone.hook.recall_ms().into()));
+    let set = Set::plug(&line.socket, &zone)?;
     if actions.is_empty() {
         if !std::io::stdin().is_terminal() {
             bail!("without a terminal, say what the telephone shall do: `tipring phone --help`");
         }
-        return interactive::run(set);
+        return interactive::run(set, flash);
     }
     let mut scripted = Scripted {
         set,
         timeout,
+        flash,
         json: arguments.json,
     };
     let result = actions.iter().try_for_each(|action| scripted.perform(action));
@@ -90,30 +94,46 @@ pub fn run(arguments: &Arguments, control: Option<PathBuf>) -> anyhow::Result<Ex
     result.map(|()| ExitCode::SUCCESS)
 }
 
-/// Socket and country of a line: a path is the socket itself, a name is asked of the daemon.
-fn find_line(line: &str, control: Option<PathBuf>) -> anyhow::Result<(PathBuf, Option<String>)> {
+/// What is known of a line.
+struct FoundLine {
+    socket: PathBuf,
+    country: Option<String>,
+    /// A break that it takes for a recall.
+    flash: Option<Duration>,
+}
+
+/// Looks for a line: a path is the socket itself, a name is asked of the daemon.
+fn find_line(line: &str, control: Option<PathBuf>) -> anyhow::Result<FoundLine> {
     let request = Request::Socket {
         line: line.to_owned(),
     };
     if line.contains('/') {
         let answer = Client::connect(control).and_then(|mut client| client.ask(&request));
-        return Ok((PathBuf::from(line), answer.ok().as_ref().and_then(country_of)));
+        let answer = answer.unwrap_or_default();
+        return Ok(FoundLine::of(PathBuf::from(line), &answer));
     }
     let answer = Client::connect(control)?.ask(&request)?;
     let socket = answer["socket"]
         .as_str()
         .ok_or_else(|| anyhow!("the daemon is of another version; restart it"))?;
-    Ok((Path::new(socket).to_owned(), country_of(&answer)))
+    Ok(FoundLine::of(PathBuf::from(socket), &answer))
 }
 
-fn country_of(answer: &Value) -> Option<String> {
-    answer["country"].as_str().map(str::to_owned)
+impl FoundLine {
+    fn of(socket: PathBuf, answer: &Value) -> Self {
+        Self {
+            socket,
+            country: answer["country"].as_str().map(str::to_owned),
+            flash: answer["flash_ms"].as_u64().map(Duration::from_millis),
+        }
+    }
 }
 
 /// A telephone that follows a script.
 struct Scripted {
     set: Set,
     timeout: Duration,
+    flash: Duration,
     json: bool,
 }
 
@@ -123,10 +143,10 @@ impl Scripted {
             Action::OffHook => self.set.hook(true, Instant::now())?,
             Action::OnHook => self.set.hook(false, Instant::now())?,
             Action::Flash(length) => {
-                let start = Instant::now();
+                let (start, length) = (Instant::now(), length.unwrap_or(self.flash));
                 self.set.edge(false, start)?;
-                self.pass(start + *length)?;
-                self.set.edge(true, start + *length)?;
+                self.pass(start + length)?;
+                self.set.edge(true, start + length)?;
             }
             Action::Dial { keys, pulse: true } => {
                 let start = Instant::now();

@@ -8,9 +8,6 @@ use anyhow::{Context, anyhow, bail};
 use crate::dsp::Key;
 use crate::zone::Tone;
 
-/// A flash where no length is given: within every country's window for a register recall by button.
-const FLASH: Duration = Duration::from_millis(250);
-
 /// One thing the telephone does.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -18,8 +15,8 @@ pub enum Action {
     OffHook,
     /// Hang up.
     OnHook,
-    /// Open the loop for so long.
-    Flash(Duration),
+    /// Open the loop for so long; `None`: as the line takes for a recall.
+    Flash(Option<Duration>),
     /// Press keys, or turn the dial.
     Dial {
         /// The keys.
@@ -59,8 +56,8 @@ pub fn parse(words: &[String]) -> anyhow::Result<Vec<Action>> {
             "off-hook" => Action::OffHook,
             "on-hook" => Action::OnHook,
             "flash" => match words.next_if(|next| next.parse::<u64>().is_ok()) {
-                Some(ms) => Action::Flash(Duration::from_millis(ms.parse()?)),
-                None => Action::Flash(FLASH),
+                Some(ms) => Action::Flash(Some(Duration::from_millis(ms.parse()?))),
+                None => Action::Flash(None),
             },
             "dial" => {
                 let keys = keys(argument("the digits to dial")?)?;
@@ -133,8 +130,8 @@ mod tests {
                     keys: keys("12").unwrap(),
                     pulse: true
                 },
-                Action::Flash(FLASH),
-                Action::Flash(Duration::from_millis(90)),
+                Action::Flash(None),
+                Action::Flash(Some(Duration::from_millis(90))),
                 Action::Wait(Duration::from_millis(500)),
                 Action::Timeout(Duration::from_secs(3)),
                 Action::WaitTone(Tone::Busy),
