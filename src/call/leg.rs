@@ -81,6 +81,7 @@ impl Leg {
         ended: Instant,
     ) -> FinishedCall {
         let figures = stats.copied().unwrap_or_default();
+        let heard = stats.filter(|stats| stats.received_packets > 0);
         let talked = self.answered.map_or(0.0, |answered| {
             ended.saturating_duration_since(answered).as_secs_f64()
         });
@@ -108,11 +109,10 @@ impl Leg {
             late_packets: figures.late_packets,
             jitter_ms: figures.jitter_ms,
             buffer_ms: figures.buffer_ms,
+            delay_ms: heard.map(SessionStats::one_way_delay_ms),
             round_trip_ms: figures.round_trip_ms,
             remote_loss_percent: figures.remote_loss_percent,
-            mos: stats
-                .filter(|stats| stats.received_packets > 0)
-                .map(SessionStats::mean_opinion_score),
+            mos: heard.map(SessionStats::mean_opinion_score),
         };
         FinishedCall {
             record,

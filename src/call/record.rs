@@ -44,6 +44,10 @@ pub struct CallRecord {
     pub jitter_ms: f32,
     /// Mean delay in the jitter buffer.
     pub buffer_ms: f32,
+    /// Mouth to ear, one way: half the round trip, the jitter buffer, and our own ends. `null` where nothing was
+    /// received.
+    #[serde(default)]
+    pub delay_ms: Option<f32>,
     /// Round trip by RTCP.
     pub round_trip_ms: Option<f32>,
     /// Loss the far end reports.

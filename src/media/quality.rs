@@ -41,11 +41,12 @@ impl SessionStats {
         let expected = self.received_packets.saturating_add(self.lost_packets);
         let missed = self.lost_packets.saturating_add(self.late_packets);
         let loss_percent = 100.0 * missed as f32 / expected.max(1) as f32;
-        let network_ms = self.round_trip_ms.unwrap_or(0.0) / 2.0;
-        mean_opinion_score(rating(
-            network_ms + self.buffer_ms + DEVICE_DELAY_MS,
-            loss_percent,
-        ))
+        mean_opinion_score(rating(self.one_way_delay_ms(), loss_percent))
+    }
+
+    /// From the far end's mouth to this side's ear. Without a round-trip time the network counts as immediate.
+    pub fn one_way_delay_ms(&self) -> f32 {
+        self.round_trip_ms.unwrap_or(0.0) / 2.0 + self.buffer_ms + DEVICE_DELAY_MS
     }
 }
 
