@@ -189,7 +189,15 @@ impl Port {
                     DigitSource::Pulse {
                         speed_pps,
                         break_percent,
-                    } => ("pulse", Some(speed_pps), Some(break_percent)),
+                    } => {
+                        // A single pulse has no speed.
+                        let measured = speed_pps > 0.0;
+                        (
+                            "pulse",
+                            measured.then_some(speed_pps),
+                            measured.then_some(break_percent),
+                        )
+                    }
                 };
                 EventKind::Digit {
                     line,
