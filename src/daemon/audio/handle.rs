@@ -93,6 +93,10 @@ impl AudioThread {
 
     /// Waits for reports; take them with [`report`](Self::report).
     pub async fn reported(&mut self) -> io::Result<()> {
+        // What was left the last time has been signalled already, and will not be again.
+        if !self.reports.is_empty() {
+            return Ok(());
+        }
         let mut ready = self.reported.readable_mut().await?;
         let _ = ready.get_inner().read();
         ready.clear_ready();

@@ -27,6 +27,9 @@ const CATCH_UP_TICKS: u64 = 5;
 /// The telephone's end of its connection is closed.
 const HUNG_UP: EpollFlags = EpollFlags::EPOLLRDHUP.union(EpollFlags::EPOLLHUP);
 
+/// Room in the ring of reports that hook edges leave: a line's flood of them costs the other lines nothing.
+const REPORTS_RESERVED: usize = 256;
+
 /// Happenings taken from the kernel at once.
 const BATCH: usize = 64;
 
@@ -426,7 +429,7 @@ impl AudioLoop {
 
     fn retry_reports(&mut self) {
         while let Some(report) = self.unreported.first() {
-            if self.rings.reports.push(*report).is_err() {
+            if self.rings.reports.slots() <= REPORTS_RESERVED || self.rings.reports.push(*report).is_err() {
                 return;
             }
             self.anything_to_report = true;
@@ -446,12 +449,14 @@ impl AudioLoop {
     }
 }
 
-/// Into the ring; a hook edge that finds it full is kept, the newest one of each line.
+/// Into the ring. Edges leave room for everything else in it; one that finds none is kept, the newest of each line.
 fn push(ring: &mut Producer<Report>, unreported: &mut Vec<Report>, report: Report) {
-    if unreported.is_empty() && ring.push(report).is_ok() {
+    let Report::Hook { line, .. } = report else {
+        // Full of what is no edge: the daemon has hung for seconds.
+        let _ = ring.push(report);
         return;
-    }
-    if let Report::Hook { line, .. } = report {
+    };
+    if !unreported.is_empty() || ring.slots() <= REPORTS_RESERVED || ring.push(report).is_err() {
         unreported.retain(|waiting| !matches!(waiting, Report::Hook { line: other, .. } if *other == line));
         if unreported.len() < unreported.capacity() {
             unreported.push(report);
@@ -464,8 +469,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_edges_that_find_the_ring_full_the_last_one_counts() {
-        let (mut ring, mut reader) = rtrb::RingBuffer::new(1);
+    fn of_edges_that_find_the_ring_full_the_last_one_counts_and_nothing_else_is_lost() {
+        let (mut ring, mut reader) = rtrb::RingBuffer::new(REPORTS_RESERVED + 1);
         let mut unreported = Vec::with_capacity(4);
         let line = LineId(1);
         let edge = |closed| Report::Hook {
@@ -478,6 +483,9 @@ mod tests {
             push(&mut ring, &mut unreported, report);
         }
         assert_eq!(unreported, [last]);
+        // What is no edge still has room.
+        push(&mut ring, &mut unreported, Report::Plugged(line));
         assert!(matches!(reader.pop(), Ok(Report::Hook { closed: true, .. })));
+        assert_eq!(reader.pop(), Ok(Report::Plugged(line)));
     }
 }
