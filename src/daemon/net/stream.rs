@@ -16,7 +16,8 @@ use crate::gateway::Input;
 /// Messages waiting for a peer that doesn't read; more, and the connection is given up.
 const QUEUE: usize = 32;
 
-/// Connections at once; newcomers beyond it are closed, so that nobody can use up our descriptors.
+/// Connections at once, so that nobody can use up our descriptors. A newcomer beyond it takes the place of the
+/// oldest that never got a word from us: strangers who hold connections lock nobody out.
 const CONNECTIONS_MAX: usize = 64;
 
 /// A SYN that nobody answers: well under transaction timer B's 32 s (RFC 3261 section 17.1.1.2), so that the
@@ -31,11 +32,15 @@ const CHUNK: usize = 8192;
 pub struct Connections {
     by_remote: HashMap<SocketAddr, Connection>,
     serial: u64,
+    /// There were [`CONNECTIONS_MAX`], and that has been logged.
+    crowded: bool,
 }
 
 #[derive(Debug)]
 struct Connection {
     serial: u64,
+    /// We have had something to say over it.
+    used: bool,
     outgoing: mpsc::Sender<Vec<u8>>,
 }
 
@@ -46,8 +51,13 @@ impl Connections {
         let connection = self.by_remote.entry(remote).or_insert_with(|| {
             let (outgoing, queue) = mpsc::channel(QUEUE);
             tokio::spawn(connect(remote, serial, queue, inbound.clone()));
-            Connection { serial, outgoing }
+            Connection {
+                serial,
+                used: true,
+                outgoing,
+            }
         });
+        connection.used = true;
         self.serial = self.serial.max(connection.serial);
         if connection.outgoing.try_send(bytes).is_err() {
             // Gone, or not reading. Dropping the queue ends its tasks; they report it.
@@ -58,8 +68,18 @@ impl Connections {
     /// Takes a connection that somebody made to us.
     pub fn adopt(&mut self, stream: TcpStream, remote: SocketAddr, inbound: &mpsc::Sender<Inbound>) {
         if self.by_remote.len() >= CONNECTIONS_MAX {
-            tracing::warn!(%remote, "closing a SIP connection: there are {CONNECTIONS_MAX} already");
-            return;
+            if !std::mem::replace(&mut self.crowded, true) {
+                tracing::warn!(%remote, "{CONNECTIONS_MAX} SIP connections: the oldest unused ones are closed");
+            }
+            let oldest = self
+                .by_remote
+                .iter()
+                .min_by_key(|(_, connection)| (connection.used, connection.serial))
+                .map(|(remote, _)| *remote);
+            if let Some(oldest) = oldest {
+                // Dropping its queue ends its tasks; they report it.
+                self.by_remote.remove(&oldest);
+            }
         }
         self.serial += 1;
         let (outgoing, queue) = mpsc::channel(QUEUE);
@@ -68,6 +88,7 @@ impl Connections {
             remote,
             Connection {
                 serial: self.serial,
+                used: false,
                 outgoing,
             },
         );
@@ -82,6 +103,7 @@ impl Connections {
         {
             self.by_remote.remove(&remote);
         }
+        self.crowded &= self.by_remote.len() > CONNECTIONS_MAX / 2;
     }
 }
 
@@ -177,5 +199,5 @@ async fn write(mut writer: OwnedWriteHalf, mut queue: mpsc::Receiver<Vec<u8>>) -
             return error.to_string();
         }
     }
-    "the peer doesn't read".to_owned()
+    "closed by us: the peer doesn't read, or newer connections wanted the room".to_owned()
 }
