@@ -15,6 +15,9 @@ const RECORDS_MAX: usize = 1000;
 /// The file is rewritten with the newest [`RECORDS_MAX`] once it holds this many.
 const LINES_MAX: usize = 2 * RECORDS_MAX;
 
+/// Read from the file's end at most: [`LINES_MAX`] records of ordinary length several times over.
+const FILE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+
 /// Longest line believed to be a record.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
 
@@ -100,10 +103,17 @@ impl History {
 /// The history on disk, oldest first; what isn't a record (a line cut off by a full disk or a power cut) is
 /// skipped.
 pub fn read(directory: &Path) -> Vec<CallRecord> {
-    let Ok(file) = File::open(directory.join(FILE_NAME)) else {
+    let path = directory.join(FILE_NAME);
+    // A pipe or a device in its place has no end.
+    if !std::fs::metadata(&path).is_ok_and(|file| file.is_file()) {
+        return Vec::new();
+    }
+    let Ok(mut file) = File::open(path) else {
         return Vec::new();
     };
-    let mut reader = BufReader::new(file);
+    // A file shorter than that is read from its start.
+    let _ = file.seek(SeekFrom::End(-(FILE_BYTES_MAX as i64)));
+    let mut reader = BufReader::new(file.take(FILE_BYTES_MAX));
     let mut records = VecDeque::new();
     loop {
         let mut line = Vec::new();
@@ -178,7 +188,7 @@ impl HistoryFile {
             .create(true)
             .open(&self.path)?;
         // A line cut short by a full disk must not swallow the next one.
-        let cut_short = file.seek(SeekFrom::End(-1)).is_ok() && {
+        let cut_short = file.metadata()?.is_file() && file.seek(SeekFrom::End(-1)).is_ok() && {
             let mut last = [0];
             file.read_exact(&mut last)?;
             last != *b"\n"
