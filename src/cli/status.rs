@@ -53,6 +53,10 @@ fn for_people(status: &Value) -> String {
         if let Some(fault) = line["fault"].as_str() {
             text.push_str(&format!("  ({fault})"));
         }
+        match line["xruns"].as_u64() {
+            None | Some(0) => {}
+            Some(count) => text.push_str(&format!("  sound interrupted {count} times")),
+        }
         text.push('\n');
     }
     for call in rows(status, "calls") {

@@ -1,5 +1,6 @@
 //! The daemon's one loop: inputs to the gateway, its outputs carried out, sleep until its next deadline.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,7 +23,7 @@ use super::lines::Lines;
 use super::net::{PortPairs, SipNet};
 use super::service;
 use super::setup::Setup;
-use crate::gateway::{Event, EventKind, Gateway, Input, LineName, Output, SessionId};
+use crate::gateway::{Event, EventKind, Gateway, Input, LineName, Output, SessionId, Status};
 use crate::media::VoicePath;
 
 /// Inputs waiting for the loop; beyond it, whoever brings more waits.
@@ -92,6 +93,8 @@ struct Crank {
     config_file: PathBuf,
     reread: Reread,
     history: History,
+    /// Interruptions of sound cards, by their line.
+    xruns: HashMap<LineName, u64>,
     events: broadcast::Sender<Arc<str>>,
     done: bool,
     _control: SocketFile,
@@ -121,6 +124,7 @@ impl Crank {
             config_file: start.config_file,
             reread: start.reread,
             history: History::open(start.state_directory.as_deref()),
+            xruns: HashMap::new(),
             events,
             done: false,
             _control: control,
@@ -371,6 +375,7 @@ impl Crank {
             }
             Report::Xrun { count, .. } => {
                 tracing::warn!(%line, count, "the sound card's streams were interrupted");
+                *self.xruns.entry(line).or_default() += u64::from(count);
             }
         }
     }
@@ -389,9 +394,19 @@ impl Crank {
         }
     }
 
+    /// How everything stands, with what only the daemon sees.
+    fn status(&self) -> Status {
+        let mut status = self.gateway.status(Instant::now());
+        for line in &mut status.lines {
+            let name = LineName(line.name.as_str().into());
+            line.xruns = self.xruns.get(&name).copied().unwrap_or_default();
+        }
+        status
+    }
+
     fn answer(&mut self, request: Request) -> Reply {
         match request {
-            Request::Status => Reply::ok(&self.gateway.status(Instant::now())),
+            Request::Status => Reply::ok(&self.status()),
             // Subscriptions are the control socket's own affair.
             Request::Events => Reply::Ok(Value::Null),
             Request::Reload => match self.reload() {

@@ -496,6 +496,7 @@ fn line_status(port: &Port) -> LineStatus {
             Hook::On
         },
         message_waiting: false,
+        xruns: 0,
         fault: port.fault.clone(),
     }
 }

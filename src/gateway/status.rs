@@ -51,6 +51,8 @@ pub struct LineStatus {
     pub message_waiting: bool,
     /// What is wrong with its hardware.
     pub fault: Option<String>,
+    /// Interruptions of its sound card's streams since the start; 0 where it has none. The daemon counts them.
+    pub xruns: u64,
 }
 
 /// One call.

@@ -35,8 +35,7 @@ enum Source {
     /// A sound card; hook and ringing are elsewhere.
     Card {
         end: CardEnd,
-        xruns_reported: u32,
-        /// It has given sound since it was handed over.
+        /// It has given sound.
         sounding: bool,
     },
 }
@@ -81,20 +80,11 @@ impl AudioLine {
 
     /// A line whose audio goes through a sound card. Its hook and its ringing are elsewhere.
     pub fn with_sound_card(id: LineId, voice: VoicePath, card: OpenCard) -> Self {
-        let mut line = Self::awaiting_sound_card(id, voice);
-        // It has none yet.
-        let _ = line.adopt_card(Box::new(card));
-        line
-    }
-
-    /// A line whose sound card isn't there yet: silent until [`Command::Card`](super::Command::Card) brings it.
-    pub fn awaiting_sound_card(id: LineId, voice: VoicePath) -> Self {
         Self::new(
             id,
             voice,
             Source::Card {
-                end: CardEnd::new(),
-                xruns_reported: 0,
+                end: CardEnd::new(card),
                 sounding: false,
             },
         )
@@ -205,18 +195,6 @@ impl AudioLine {
         }
     }
 
-    /// Takes a sound card over; gives it back where there is one already, or none can be.
-    pub(super) fn adopt_card(&mut self, card: Box<OpenCard>) -> Result<(), Box<OpenCard>> {
-        match &mut self.source {
-            Source::Virtual { .. } => Err(card),
-            Source::Card { end, sounding, .. } => {
-                end.adopt(card)?;
-                *sounding = false;
-                Ok(())
-            }
-        }
-    }
-
     /// Lets the sound card's streams run.
     pub(super) fn start_card(&mut self, now: Instant) {
         if let Source::Card { end, .. } = &mut self.source {
@@ -226,17 +204,12 @@ impl AudioLine {
 
     /// The sound card may have captured something.
     pub(super) fn serve_card(&mut self, now: Instant, reports: &mut dyn FnMut(Report)) -> Result<(), Loss> {
-        let Source::Card {
-            end,
-            xruns_reported,
-            sounding,
-        } = &mut self.source
-        else {
+        let Source::Card { end, sounding } = &mut self.source else {
             return Ok(());
         };
         let served = end.serve(now, &mut self.voice);
-        let count = end.xruns();
-        if std::mem::replace(xruns_reported, count) != count {
+        let count = end.take_xruns();
+        if count > 0 {
             reports(Report::Xrun { line: self.id, count });
         }
         if served.is_ok_and(|served| served.frames > 0) && !std::mem::replace(sounding, true) {

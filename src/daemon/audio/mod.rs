@@ -53,13 +53,6 @@ pub enum Command {
         /// Its connection, not blocking.
         stream: UnixStream,
     },
-    /// The sound card of a line that has lost its own, or never had one.
-    Card {
-        /// Which line.
-        line: LineId,
-        /// The card, open.
-        card: Box<OpenCard>,
-    },
     /// For the line's voice path.
     Voice {
         /// Which.
@@ -126,7 +119,7 @@ pub enum Report {
     },
     /// A sound card gives its first sound.
     CardStarted(LineId),
-    /// A sound card is out of service; the line is silent until it is given another ([`Command::Card`]).
+    /// A sound card is out of service; the line is silent until it is removed, to be added anew.
     CardLost {
         /// Where.
         line: LineId,
@@ -137,7 +130,7 @@ pub enum Report {
     Xrun {
         /// Where.
         line: LineId,
-        /// How often since the line was added.
+        /// How often since the last report.
         count: u32,
     },
 }

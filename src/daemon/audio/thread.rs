@@ -204,7 +204,6 @@ impl AudioLoop {
                 Command::AddLine(line) => self.discard(Garbage::Line(line)),
                 Command::RemoveLine(line) => self.remove(now, line),
                 Command::Plug { line, stream } => self.plug(now, line, stream),
-                Command::Card { line, card } => self.adopt_card(now, line, card),
                 Command::Voice { line, command } => {
                     if let Some(index) = self.index_of(line) {
                         self.with_line(index, |line, report| {
@@ -272,16 +271,6 @@ impl AudioLoop {
             let _ = self.epoll.delete(&stream);
             self.report(Report::Refused(line));
             self.discard(Garbage::Stream(stream));
-        }
-    }
-
-    fn adopt_card(&mut self, now: Instant, line: LineId, card: Box<OpenCard>) {
-        let Some(index) = self.index_of(line) else {
-            return self.discard(Garbage::Card(card));
-        };
-        match self.lines[index].adopt_card(card) {
-            Ok(()) => self.start_card(now, index),
-            Err(card) => self.discard(Garbage::Card(card)),
         }
     }
 

@@ -30,7 +30,7 @@ impl OpenCard {
         match *self {}
     }
 
-    pub(super) fn xruns(&self) -> u32 {
+    pub(super) fn take_xruns(&mut self) -> u32 {
         match *self {}
     }
 

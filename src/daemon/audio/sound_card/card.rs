@@ -125,9 +125,9 @@ impl OpenCard {
         self.capture.geometry.period_us()
     }
 
-    /// Interruptions since it was opened.
-    pub(super) fn xruns(&self) -> u32 {
-        self.xruns
+    /// Interruptions since it was asked last.
+    pub(super) fn take_xruns(&mut self) -> u32 {
+        std::mem::take(&mut self.xruns)
     }
 
     /// Lets both streams run; what goes wrong shows when they are served.

@@ -20,27 +20,15 @@ const CATCH_UP_FRAMES: u32 = 10;
 pub struct CardEnd {
     card: Option<Box<OpenCard>>,
     last_frame: Option<Instant>,
-    /// Restarts that cards before this one had to make.
-    earlier_xruns: u32,
 }
 
 impl CardEnd {
-    /// No card yet.
-    pub fn new() -> Self {
+    /// With a card that is not running yet.
+    pub fn new(card: OpenCard) -> Self {
         Self {
-            card: None,
+            card: Some(Box::new(card)),
             last_frame: None,
-            earlier_xruns: 0,
         }
-    }
-
-    /// Takes a card over; gives it back where there is one already.
-    pub fn adopt(&mut self, card: Box<OpenCard>) -> Result<(), Box<OpenCard>> {
-        if self.card.is_some() {
-            return Err(card);
-        }
-        self.card = Some(card);
-        Ok(())
     }
 
     /// The card, to be waited for.
@@ -57,15 +45,12 @@ impl CardEnd {
 
     /// Gives the card away, to be closed elsewhere.
     pub fn release(&mut self) -> Option<Box<OpenCard>> {
-        let card = self.card.take()?;
-        self.earlier_xruns = self.earlier_xruns.saturating_add(card.xruns());
-        Some(card)
+        self.card.take()
     }
 
-    /// Interruptions of the sound so far.
-    pub fn xruns(&self) -> u32 {
-        let running = self.card.as_ref().map_or(0, |card| card.xruns());
-        self.earlier_xruns.saturating_add(running)
+    /// Interruptions of the sound since it was asked last.
+    pub fn take_xruns(&mut self) -> u32 {
+        self.card.as_mut().map_or(0, |card| card.take_xruns())
     }
 
     /// The card's descriptors have woken the thread, or 10 ms are over: frames as far as the card has captured.

@@ -3,8 +3,9 @@
 use std::fmt;
 
 /// Rates tried where the owner names none, best first: the telephone's own, then what nearly every card has, then
-/// what some have. All are rates that [`crate::dsp::resample`] serves.
-pub const RATES_HZ: [u32; 8] = [8000, 48_000, 16_000, 44_100, 32_000, 24_000, 22_050, 11_025];
+/// what some have. All are rates that [`crate::dsp::resample`] serves, and 10 ms of each are whole samples: a frame
+/// that had to wait for half a sample would wait for the next period.
+pub const RATES_HZ: [u32; 6] = [8000, 48_000, 16_000, 44_100, 32_000, 24_000];
 
 /// Least margin before playback runs dry.
 const MARGIN_MIN_MS: u32 = 5;
@@ -59,7 +60,7 @@ pub fn prefill(rate_hz: u32, period: u32) -> u32 {
     let between = match period {
         0 => ten_ms,
         short if short <= ten_ms => ten_ms + if ten_ms.is_multiple_of(short) { 0 } else { short },
-        long => long + if long % ten_ms == 0 { 0 } else { ten_ms },
+        long => long + if long.is_multiple_of(ten_ms) { 0 } else { ten_ms },
     };
     between + period.clamp(rate_hz * MARGIN_MIN_MS / 1000, ten_ms)
 }
