@@ -1,6 +1,13 @@
 //! The audio thread itself, on real ticks and real sockets, with everything going on that can: it never allocates
 //! and never frees.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::expect_used,
+    reason = "real ticks, sockets and files are what is tested"
+)]
+
 #[path = "support/counting.rs"]
 mod counting;
 

@@ -4,6 +4,14 @@
 //! ALSA finds its PCMs by the environment, which a process has once: each test runs in a child of this program, one
 //! a configuration.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "real ticks, sockets and files are what is tested"
+)]
+
 #[path = "../support/counting.rs"]
 mod counting;
 mod line;
