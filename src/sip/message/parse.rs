@@ -277,7 +277,11 @@ fn parse_status_line(text: &str) -> Result<StartLine, Fault> {
         .ok_or(Fault::StatusCode)?;
     Ok(StartLine::Response {
         status,
-        reason: reason.trim_end().to_owned(),
+        // Read as it will be printed: no control character gets into a log or a message of ours.
+        reason: reason
+            .replace(|c: char| c.is_control(), " ")
+            .trim_end()
+            .to_owned(),
     })
 }
 

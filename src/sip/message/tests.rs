@@ -255,6 +255,13 @@ fn small_typed_fields() {
     assert_eq!(headers.contacts(), Ok(Contacts::All));
 }
 
+#[test]
+fn a_control_character_in_a_reason_phrase_reads_as_it_prints() {
+    for reason in ["\0 made up", "ends in one\u{7}", "\u{85}"] {
+        fuzz::message(format!("SIP/2.0 200 {reason}\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>;tag=2\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n\r\n").as_bytes());
+    }
+}
+
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let all: Vec<_> = torture::messages()
         .into_iter()
