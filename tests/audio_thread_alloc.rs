@@ -247,7 +247,12 @@ fn the_audio_thread_never_allocates() {
     let mut seen = Seen::default();
     runtime.block_on(async {
         let mut audio = AudioThread::start().expect("a thread");
+        let started = Instant::now();
         while audio.ticks() < 3 {
+            assert!(
+                started.elapsed() < Duration::from_secs(3),
+                "the thread stands still"
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         counting::watch("audio");
@@ -257,7 +262,12 @@ fn the_audio_thread_never_allocates() {
         busy(&mut audio, remote, &mut seen).await;
         audio.command(Command::RemoveLine(LINE));
         let ticks = audio.ticks();
+        let stopped = Instant::now();
         while audio.ticks() < ticks + 5 {
+            assert!(
+                stopped.elapsed() < Duration::from_secs(3),
+                "the thread stands still"
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
             while let Some(report) = audio.report() {
                 seen.take(report);

@@ -85,7 +85,12 @@ impl Rig {
             |direction, ppm| Wire::open(&card.directory, direction, card.rate_hz, ppm, card.channel.into());
         let (ear, mouth) = (wire("playback", card.ppm_playback), wire("capture", card.ppm));
         let mut audio = AudioThread::start().expect("a thread");
+        let started = Instant::now();
         while audio.ticks() < 3 {
+            assert!(
+                started.elapsed() < Duration::from_secs(3),
+                "the thread stands still"
+            );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         counting::watch("audio");
@@ -314,10 +319,16 @@ fn interrupted() {
             let wire = if count % 2 == 0 { &rig.ear } else { &rig.mouth };
             wire.set_head(Head::XrunsWanted, count);
             rig.pass(Duration::from_millis(300)).await;
-            assert_eq!(rig.xruns(), count);
+            // A machine that stands still for a moment adds its own.
+            let card_saw = rig.ear.head(Head::Xruns) + rig.mouth.head(Head::Xruns);
+            assert!(
+                (count..=card_saw).contains(&rig.xruns()),
+                "{} of {card_saw}",
+                rig.xruns()
+            );
             rig.hears_tone(rig.ear.now() - u64::from(rig.card.rate_hz / 5));
         }
-        println!("figure: {} xruns forced, all passed", rig.xruns());
+        println!("figure: 4 xruns forced, {} counted, all passed", rig.xruns());
         let lost = |report: &Report| matches!(report, Report::CardLost { .. });
         assert!(!rig.reports.iter().any(lost));
         rig.end();
@@ -369,6 +380,7 @@ fn pulled_out() {
         rig.play_tone();
         rig.pass(Duration::from_millis(500)).await;
         rig.hears_tone(rig.ear.now() - u64::from(rig.card.rate_hz / 5));
+        assert_eq!(rig.ear.head(Head::Opens), 2);
         rig.end();
     });
 }

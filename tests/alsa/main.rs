@@ -79,7 +79,14 @@ fn a_card_that_cannot_do_it_is_refused_with_a_reason() {
 fn in_child(test: &str, keys: &str) {
     let Some(plugin) = plugin() else { return };
     let attempt = |number: u32| {
-        let directory = tempfile::tempdir().expect("a directory");
+        // In memory: the card must not wait for a disk.
+        let shared = Path::new("/dev/shm");
+        let directory = if shared.is_dir() {
+            tempfile::tempdir_in(shared)
+        } else {
+            tempfile::tempdir()
+        };
+        let directory = directory.expect("a directory");
         let wire = directory.path().join("line");
         let configuration =
             format!("pcm_type.paced {{ lib {plugin:?} }}\npcm.line {{ type paced wire {wire:?} {keys} }}\n");

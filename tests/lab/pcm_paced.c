@@ -219,7 +219,7 @@ static struct wire *open_wire(const char *path, snd_pcm_stream_t stream)
         return NULL;
     void *wire = MAP_FAILED;
     if (ftruncate(fd, sizeof(struct wire)) == 0)
-        wire = mmap(NULL, sizeof(struct wire), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        wire = mmap(NULL, sizeof(struct wire), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     close(fd);
     return wire == MAP_FAILED ? NULL : wire;
 }

@@ -1,11 +1,12 @@
 //! A card that is open: both its streams, started, served and begun anew without waiting or allocating.
 
 use std::fmt;
-use std::os::fd::RawFd;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::time::{Duration, Instant};
 
 use alsa::pcm::{PCM, State};
 use alsa::poll::{Descriptors, pollfd};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
 use super::conversion::Conversion;
 use super::geometry::{Geometry, prefill};
@@ -14,9 +15,6 @@ use crate::dsp::{FRAME, SAMPLE_RATE_HZ};
 
 /// A card without a sample for so long is out of service.
 const STALLED_AFTER: Duration = Duration::from_secs(1);
-
-/// Reads in one turn, of at most 10 ms each: a buffer of any size is empty after it or the next one.
-const READS_AT_ONCE: usize = 64;
 
 /// A sound card, open in both directions at one rate.
 pub struct OpenCard {
@@ -83,13 +81,20 @@ impl OpenCard {
         let descriptors = capture
             .get()
             .map_err(|error| super::negotiate::failed(settings, "cannot wait for it", error))?;
+        // What only the tick can serve is served up to 10 ms late.
+        let late = if can_be_waited_for(&descriptors) {
+            0
+        } else {
+            heard.ten_ms()
+        };
+        let behind = prefill(rate_hz, heard.period) + late;
         Ok(Self {
             mono: vec![0; heard.ten_ms() as usize].into_boxed_slice(),
             capture: Stream::new(capture, heard),
             playback: Stream::new(playback, said),
             linked,
             channel: settings.channel.into(),
-            behind: prefill(rate_hz, heard.period).min(said.buffer),
+            behind: behind.min(said.buffer),
             conversion,
             descriptors: descriptors.into_boxed_slice(),
             state: Streams::Stopped,
@@ -178,11 +183,17 @@ impl OpenCard {
                 return self.begin_anew();
             }
         }
-        for _ in 0..READS_AT_ONCE {
-            let read = self.capture.read(&mut self.mono, self.channel)?;
+        // Whole periods: the card wakes us a period after what was read last, and a tick that took the beginning of
+        // one would put that off.
+        let period = i64::from(self.capture.geometry.period).max(1);
+        let mut captured = self.capture.pcm.avail_update()? / period * period;
+        while captured > 0 {
+            let wanted = usize::try_from(captured).unwrap_or(usize::MAX);
+            let read = self.capture.read(&mut self.mono, self.channel, wanted)?;
             if read == 0 {
                 break;
             }
+            captured -= read as i64;
             (self.last_sound, self.last_errno) = (now, None);
             self.conversion.hear(&self.mono[..read]);
             while let Some(heard) = self.conversion.frame() {
@@ -296,6 +307,20 @@ impl OpenCard {
     }
 }
 
+/// Some plugins' descriptors are of a kind that epoll refuses.
+fn can_be_waited_for(descriptors: &[pollfd]) -> bool {
+    let Ok(epoll) = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC) else {
+        return false;
+    };
+    descriptors.iter().all(|descriptor| {
+        // SAFETY: its PCM has it open.
+        let borrowed = unsafe { BorrowedFd::borrow_raw(descriptor.fd) };
+        epoll
+            .add(borrowed, EpollEvent::new(EpollFlags::EPOLLIN, 0))
+            .is_ok()
+    })
+}
+
 impl Stream {
     fn new(pcm: PCM, geometry: Geometry) -> Self {
         let samples = geometry.ten_ms() * geometry.channels;
@@ -306,16 +331,17 @@ impl Stream {
         }
     }
 
-    /// At most 10 ms of one channel; how many frames there were.
-    fn read(&mut self, mono: &mut [i16], channel: usize) -> alsa::Result<usize> {
+    /// At most 10 ms of one channel, and at most `wanted` frames; how many there were.
+    fn read(&mut self, mono: &mut [i16], channel: usize, wanted: usize) -> alsa::Result<usize> {
+        let channels = self.geometry.channels as usize;
+        let room = wanted.min(self.interleaved.len() / channels) * channels;
         // SAFETY: the stream was set up for interleaved samples of 16 bits.
         let io = unsafe { self.pcm.io_unchecked::<i16>() };
-        let frames = match io.readi(&mut self.interleaved) {
+        let frames = match io.readi(&mut self.interleaved[..room]) {
             Ok(frames) => frames,
             Err(error) if error.errno() == libc::EAGAIN => 0,
             Err(error) => return Err(error),
         };
-        let channels = self.geometry.channels as usize;
         let read = self.interleaved.chunks_exact(channels).take(frames);
         for (sample, frame) in mono.iter_mut().zip(read) {
             *sample = frame[channel];
