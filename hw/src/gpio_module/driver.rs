@@ -19,7 +19,7 @@ const RING_SETTLE: Duration = Duration::from_millis(50);
 /// How long the detector's edges mean nothing after power up; the sheets give no figure.
 const FEED_SETTLE: Duration = Duration::from_millis(100);
 
-/// Edges not taken yet. A flood keeps the newest.
+/// Edges not taken yet; a contact bounces tens of times, a thousand is a flood.
 const MAX_EVENTS: usize = 1024;
 
 /// A KS0835F, Ag1171 or Ag1170.
@@ -196,10 +196,12 @@ where
         }
         let at = at.max(last_at);
         self.reported = (at, closed);
-        if self.events.len() == MAX_EVENTS {
-            self.events.pop_front();
+        if self.events.len() < MAX_EVENTS {
+            self.events.push_back(SlicEvent::Hook { closed, at });
+        } else {
+            // Nobody fetches them. Each undoes the one before, and two that do are no loss.
+            self.events.pop_back();
         }
-        self.events.push_back(SlicEvent::Hook { closed, at });
     }
 
     fn set_ring_mode(&mut self, level: PinState) -> Result<(), SlicError> {

@@ -438,6 +438,21 @@ fn ten_thousand_hook_cycles() {
     assert_eq!(rig.hooks.len(), 20_000);
 }
 
+#[test]
+fn a_flood_of_edges_stays_bounded_and_ends_on_the_last_state() {
+    let mut rig = Rig::new(Sheet::default(), RingFrequency::HZ_25);
+    for n in 0..100_001_u32 {
+        rig.driver
+            .handle_edge(rig.start + n * Duration::from_micros(10), n % 2 == 0);
+    }
+    let seen: Vec<_> = std::iter::from_fn(|| rig.driver.poll_event()).collect();
+    assert!(seen.len() <= 1024, "{}", seen.len());
+    for (n, SlicEvent::Hook { closed, .. }) in seen.iter().enumerate() {
+        assert_eq!(*closed, n % 2 == 0, "each undoes the one before");
+    }
+    assert_eq!(seen.len() % 2, 1, "ends off hook");
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Act {
     Ring(bool),
