@@ -196,7 +196,7 @@ fn a_flood_of_hook_edges_costs_the_other_line_nothing() {
     while edges < 100_000 && start.elapsed() < Duration::from_secs(5) {
         let mut burst = Vec::new();
         for _ in 0..500 {
-            burst.extend(edge(edges % 2 == 0, edges * 10));
+            burst.extend(edge(edges.is_multiple_of(2), edges * 10));
             edges += 1;
         }
         flooded.send(&burst);
