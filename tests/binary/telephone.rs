@@ -41,6 +41,7 @@ pub struct Telephone {
 impl Telephone {
     pub fn plug(socket: &Path) -> Self {
         let stream = UnixStream::connect(socket).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
         let heard = Arc::new(Mutex::new(Heard::default()));
         let mouth = Arc::new(Mutex::new(VecDeque::new()));
         let reader = stream.try_clone().unwrap();

@@ -147,14 +147,14 @@ impl AudioLoop {
             let now = Instant::now();
             for index in 0..self.lines.len() {
                 self.listen_to_network_again(index);
-                // What a flood left unread in the last tick is read in this one.
-                if self.lines[index]
+                let flooded = self.lines[index]
                     .telephone()
-                    .is_some_and(Telephone::may_have_more)
-                {
+                    .is_some_and(Telephone::may_have_more);
+                self.with_line(index, |line, report| line.tick(now, report));
+                // What a flood left unread is read by the new tick's allowance: nothing will signal it again.
+                if flooded {
                     self.with_line(index, |line, report| line.hear_telephone(now, report));
                 }
-                self.with_line(index, |line, report| line.tick(now, report));
             }
         }
         self.ticks.fetch_add(1, Ordering::Relaxed);
