@@ -25,6 +25,7 @@ use super::service;
 use super::setup::Setup;
 use crate::gateway::{Event, EventKind, Gateway, Input, LineName, Output, SessionId, Status};
 use crate::media::VoicePath;
+use crate::sip::ua::{Transport, UaInput};
 
 /// Inputs waiting for the loop; beyond it, whoever brings more waits.
 const INBOUND: usize = 256;
@@ -304,7 +305,7 @@ impl Crank {
         match arrival {
             Inbound::Gateway(input) => self.feed(*input),
             Inbound::Datagram { remote, bytes } => match self.net.local_towards(Instant::now(), remote) {
-                Ok(local) => self.feed(Input::Datagram { local, remote, bytes }),
+                Ok(local) => self.feed(Input::Sip(UaInput::Datagram { local, remote, bytes })),
                 Err(error) => tracing::debug!(%remote, %error, "a datagram from where no route leads back"),
             },
             Inbound::Accepted { stream, remote } => self.net.accepted(stream, remote),
@@ -314,15 +315,15 @@ impl Crank {
                 reason,
             } => {
                 self.net.closed(remote, serial);
-                self.feed(Input::TransportFailed {
-                    transport: crate::sip::ua::Transport::Tcp,
+                self.feed(Input::Sip(UaInput::TransportFailed {
+                    transport: Transport::Tcp,
                     remote,
                     reason,
-                });
+                }));
             }
             Inbound::Resolved { query, result } => {
                 let result = self.net.routes(Instant::now(), result);
-                self.feed(Input::Resolved { query, result });
+                self.feed(Input::Sip(UaInput::Resolved { query, result }));
             }
             Inbound::Telephone { line, stream } => {
                 if let (Some(line), Ok(stream)) = (self.lines.id(&line), stream.into_std()) {

@@ -1,31 +1,27 @@
 //! The gateway itself: turns inputs into outputs through the lines and the user agent.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use super::accounts::AccountEntry;
 use super::config::{GatewayConfig, LineName, PortConfig};
-use super::event::{AccountState, Event, EventKind, Hook};
+use super::event::{Event, EventKind};
 use super::placement::Lookups;
 use super::port::{Port, PortOutput};
-use super::status::{AccountStatus, CallStatus, LineStatus, Status};
 use super::wall_clock::WallClock;
 use super::{Input, Output, routing};
-use crate::call::{CallInput, FinishedCall, SipEvent, codec_name};
-use crate::sip::account::Account;
-use crate::sip::ua::{
-    AccountName, CallId, Incoming, RegistrationState, UaCommand, UaConfig, UaEvent, UaInput, UaOutput,
-    UserAgent,
-};
+use crate::call::{CallInput, FinishedCall, SipEvent};
+use crate::sip::ua::{CallId, Incoming, UaCommand, UaConfig, UaEvent, UaInput, UaOutput, UserAgent};
 
 /// The whole gateway.
 #[derive(Debug)]
 pub struct Gateway {
     pub(super) config: GatewayConfig,
     random: StdRng,
-    started: Instant,
+    pub(super) started: Instant,
     clock: WallClock,
     pub(super) ports: Vec<Port>,
     pub(super) accounts: Vec<AccountEntry>,
@@ -44,16 +40,6 @@ enum Closing {
     /// It has not; the last calls' figures may still be on their way from the audio thread.
     Quiet,
     Done,
-}
-
-/// How one account stands.
-#[derive(Debug)]
-pub(super) struct AccountEntry {
-    pub(super) name: AccountName,
-    server: String,
-    pub(super) state: RegistrationState,
-    expires_at: Option<Instant>,
-    pub(super) last_error: Option<String>,
 }
 
 impl Gateway {
@@ -95,29 +81,8 @@ impl Gateway {
             Input::Hook { line, closed, at } => self.with_port(&line, |port| port.hook(now, closed, at)),
             Input::Voice { line, event } => self.with_port(&line, |port| port.voice(now, event)),
             Input::LineFault { line, fault } => self.with_port(&line, |port| port.set_fault(now, fault)),
-            Input::Datagram { local, remote, bytes } => {
-                self.user_agent
-                    .handle_input(now, UaInput::Datagram { local, remote, bytes });
-            }
-            Input::Stream { local, remote, bytes } => {
-                self.user_agent
-                    .handle_input(now, UaInput::Stream { local, remote, bytes });
-            }
-            Input::TransportFailed {
-                transport,
-                remote,
-                reason,
-            } => {
-                self.user_agent.handle_input(
-                    now,
-                    UaInput::TransportFailed {
-                        transport,
-                        remote,
-                        reason,
-                    },
-                );
-            }
-            Input::Resolved { query, result } => self.resolved(now, query, result),
+            Input::Sip(UaInput::Resolved { query, result }) => self.resolved(now, query, result),
+            Input::Sip(input) => self.user_agent.handle_input(now, input),
             Input::MediaOpened { session, port } => {
                 self.media_result(now, session, CallInput::MediaOpened { session, port });
             }
@@ -160,26 +125,6 @@ impl Gateway {
         ports.chain(self.user_agent.poll_timeout()).min()
     }
 
-    /// How everything stands.
-    pub fn status(&self, now: Instant) -> Status {
-        Status {
-            version: env!("CARGO_PKG_VERSION"),
-            uptime_s: milliseconds(now.saturating_duration_since(self.started)),
-            accounts: self.accounts.iter().map(|account| account.status(now)).collect(),
-            lines: self
-                .ports
-                .iter()
-                .filter(|port| !port.leaving)
-                .map(line_status)
-                .collect(),
-            calls: self
-                .ports
-                .iter()
-                .filter_map(|port| call_status(port, now))
-                .collect(),
-        }
-    }
-
     fn configure(&mut self, now: Instant, config: GatewayConfig) {
         for port in &mut self.ports {
             if !config.lines.iter().any(|line| line.name == *port.name()) {
@@ -211,24 +156,6 @@ impl Gateway {
                 self.ports.push(Port::new(line, seed, now));
             }
         }
-    }
-
-    fn configure_accounts(&mut self, now: Instant, config: &GatewayConfig) {
-        let mut entries = Vec::with_capacity(config.accounts.len());
-        for account in &config.accounts {
-            let kept = self.accounts.iter().position(|entry| entry.name == account.name);
-            let mut entry = match kept {
-                Some(index) => self.accounts.swap_remove(index),
-                None => AccountEntry::new(account),
-            };
-            entry.server = server_uri(account);
-            entries.push(entry);
-        }
-        self.accounts = entries;
-        self.user_agent.handle_input(
-            now,
-            UaInput::Command(UaCommand::SetAccounts(config.accounts.clone())),
-        );
     }
 
     fn shut_down(&mut self, now: Instant) {
@@ -380,35 +307,6 @@ impl Gateway {
         self.ports[index].call_input(now, CallInput::Incoming { incoming, time });
     }
 
-    fn registration(
-        &mut self,
-        now: Instant,
-        account: &AccountName,
-        state: RegistrationState,
-        expires_s: Option<u32>,
-        error: Option<String>,
-    ) {
-        if let Some(entry) = self.accounts.iter_mut().find(|entry| entry.name == *account) {
-            entry.state = state;
-            entry.expires_at = expires_s.map(|seconds| now + Duration::from_secs(u64::from(seconds)));
-            if state == RegistrationState::Registered {
-                entry.last_error = None;
-            } else if error.is_some() {
-                entry.last_error.clone_from(&error);
-            }
-        }
-        let account = account.0.to_string();
-        self.tell(
-            now,
-            EventKind::Registration {
-                account,
-                state: account_state(state),
-                expires_s,
-                error,
-            },
-        );
-    }
-
     fn record(&mut self, finished: FinishedCall) {
         let mut record = finished.record;
         record.started_ms = self.clock.unix_ms(finished.started);
@@ -417,7 +315,7 @@ impl Gateway {
         self.outputs.push_back(Output::CallRecord(Box::new(record)));
     }
 
-    fn tell(&mut self, now: Instant, kind: EventKind) {
+    pub(super) fn tell(&mut self, now: Instant, kind: EventKind) {
         let event = Event {
             time_ms: self.clock.unix_ms(now),
             kind,
@@ -426,97 +324,8 @@ impl Gateway {
     }
 }
 
-impl AccountEntry {
-    fn new(account: &Account) -> Self {
-        let state = if account.register {
-            RegistrationState::Unregistered
-        } else {
-            RegistrationState::Direct
-        };
-        Self {
-            name: account.name.clone(),
-            server: server_uri(account),
-            state,
-            expires_at: None,
-            last_error: None,
-        }
-    }
-
-    fn status(&self, now: Instant) -> AccountStatus {
-        AccountStatus {
-            name: self.name.0.to_string(),
-            state: account_state(self.state),
-            server: self.server.clone(),
-            expires_s: self
-                .expires_at
-                .map(|at| at.saturating_duration_since(now).as_secs()),
-            last_error: self.last_error.clone(),
-        }
-    }
-}
-
 fn draw_seed(random: &mut StdRng) -> [u8; 32] {
     let mut seed = [0; 32];
     random.fill_bytes(&mut seed);
     seed
-}
-
-fn server_uri(account: &Account) -> String {
-    let host = &account.server_host;
-    let host = if host.contains(':') {
-        format!("[{host}]")
-    } else {
-        host.clone()
-    };
-    match account.server_port {
-        Some(port) => format!("sip:{host}:{port}"),
-        None => format!("sip:{host}"),
-    }
-}
-
-fn account_state(state: RegistrationState) -> AccountState {
-    match state {
-        RegistrationState::Unregistered => AccountState::Unregistered,
-        RegistrationState::Registering => AccountState::Registering,
-        RegistrationState::Registered => AccountState::Registered,
-        RegistrationState::Failed => AccountState::Failed,
-        RegistrationState::Direct => AccountState::Direct,
-    }
-}
-
-fn line_status(port: &Port) -> LineStatus {
-    LineStatus {
-        name: port.name().to_string(),
-        account: port.config.account.as_ref().map(|account| account.0.to_string()),
-        number: port.config.number.clone(),
-        state: port.state(),
-        hook: if port.calls.is_off_hook() {
-            Hook::Off
-        } else {
-            Hook::On
-        },
-        message_waiting: false,
-        xruns: 0,
-        fault: port.fault.clone(),
-    }
-}
-
-fn call_status(port: &Port, now: Instant) -> Option<CallStatus> {
-    let call = port.calls.snapshot()?;
-    Some(CallStatus {
-        id: call.id,
-        line: port.name().to_string(),
-        direction: call.direction,
-        remote: call.remote,
-        state: call.state,
-        codec: call.codec.map(codec_name),
-        seconds: call
-            .answered
-            .map_or(0.0, |at| milliseconds(now.saturating_duration_since(at))),
-    })
-}
-
-/// Seconds, to the millisecond.
-fn milliseconds(duration: Duration) -> f64 {
-    duration.as_millis() as f64 / 1000.0
 }

@@ -7,6 +7,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+mod accounts;
 pub mod config;
 pub mod event;
 mod machine;
@@ -25,7 +26,7 @@ use crate::call::CallRecord;
 pub use crate::call::SessionId;
 use crate::line::SlicAction;
 use crate::media::{VoiceCommand, VoiceEvent};
-use crate::sip::ua::{Route, Transport};
+use crate::sip::ua::{Transport, UaInput};
 
 /// What comes into the gateway.
 #[derive(Clone, Debug)]
@@ -46,40 +47,9 @@ pub enum Input {
         /// What.
         event: VoiceEvent,
     },
-    /// A SIP datagram.
-    Datagram {
-        /// Our address as the sender reaches it (never unspecified).
-        local: SocketAddr,
-        /// Where it came from.
-        remote: SocketAddr,
-        /// The bytes.
-        bytes: Vec<u8>,
-    },
-    /// Bytes of a SIP stream connection.
-    Stream {
-        /// Our end.
-        local: SocketAddr,
-        /// The other end.
-        remote: SocketAddr,
-        /// The bytes.
-        bytes: Vec<u8>,
-    },
-    /// A connection is gone or could not be made, or a datagram could not be sent.
-    TransportFailed {
-        /// Which transport.
-        transport: Transport,
-        /// To whom.
-        remote: SocketAddr,
-        /// The system's words.
-        reason: String,
-    },
-    /// The answer to [`Output::Resolve`].
-    Resolved {
-        /// Number of the query.
-        query: u64,
-        /// Addresses in order, or why there are none.
-        result: Result<Vec<Route>, String>,
-    },
+    /// Something for the user agent: what came from the network, the answer to [`Output::Resolve`]. (Its commands are
+    /// the calls' to give, not the daemon's.)
+    Sip(UaInput),
     /// The answer to [`Output::OpenMedia`]: the port of the RTP socket (RTCP on the next one).
     MediaOpened {
         /// Which session.

@@ -1,8 +1,13 @@
 //! How everything stands, in the shape of `tipring status --json`. Fields are added, never renamed.
 
+use std::time::{Duration, Instant};
+
 use serde::Serialize;
 
 use super::event::{AccountState, CallDirection, CallState, Hook, LineState};
+use super::machine::Gateway;
+use super::port::Port;
+use crate::call::codec_name;
 
 /// The whole.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -72,4 +77,63 @@ pub struct CallStatus {
     pub codec: Option<&'static str>,
     /// Seconds since the answer; 0 before it.
     pub seconds: f64,
+}
+
+impl Gateway {
+    /// How everything stands.
+    pub fn status(&self, now: Instant) -> Status {
+        Status {
+            version: env!("CARGO_PKG_VERSION"),
+            uptime_s: milliseconds(now.saturating_duration_since(self.started)),
+            accounts: self.accounts.iter().map(|account| account.status(now)).collect(),
+            lines: self
+                .ports
+                .iter()
+                .filter(|port| !port.leaving)
+                .map(line_status)
+                .collect(),
+            calls: self
+                .ports
+                .iter()
+                .filter_map(|port| call_status(port, now))
+                .collect(),
+        }
+    }
+}
+
+fn line_status(port: &Port) -> LineStatus {
+    LineStatus {
+        name: port.name().to_string(),
+        account: port.config.account.as_ref().map(|account| account.0.to_string()),
+        number: port.config.number.clone(),
+        state: port.state(),
+        hook: if port.calls.is_off_hook() {
+            Hook::Off
+        } else {
+            Hook::On
+        },
+        message_waiting: false,
+        xruns: 0,
+        fault: port.fault.clone(),
+    }
+}
+
+fn call_status(port: &Port, now: Instant) -> Option<CallStatus> {
+    let call = port.calls.snapshot()?;
+    Some(CallStatus {
+        id: call.id,
+        line: port.name().to_string(),
+        direction: call.direction,
+        remote: call.remote,
+        state: call.state,
+        codec: call.codec.map(codec_name),
+        seconds: call
+            .answered
+            .map_or(0.0, |at| milliseconds(now.saturating_duration_since(at))),
+    })
+}
+
+/// Seconds, to the millisecond.
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_millis() as f64 / 1000.0
 }

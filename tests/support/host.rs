@@ -11,7 +11,7 @@ use tipring::gateway::{Event, Gateway, GatewayConfig, Input, LineName, Output, P
 use tipring::line::{LineConfig, SlicAction};
 use tipring::media::{Codec, DtmfRelay, VoiceConfig, VoicePath};
 use tipring::sip::account::Account;
-use tipring::sip::ua::{AccountName, Route, Transport};
+use tipring::sip::ua::{AccountName, Route, Transport, UaInput};
 
 use tipring_hw::gpio_module::RingFrequency;
 
@@ -308,10 +308,10 @@ impl Host {
     pub fn deliver(&mut self, now: Instant, packet: Packet) {
         if packet.stream {
             let (local, remote, bytes) = (packet.to, packet.from, packet.bytes);
-            self.input(now, Input::Stream { local, remote, bytes });
+            self.input(now, Input::Sip(UaInput::Stream { local, remote, bytes }));
         } else if packet.to.port() == 5060 {
             let (local, remote, bytes) = (packet.to, packet.from, packet.bytes);
-            self.input(now, Input::Datagram { local, remote, bytes });
+            self.input(now, Input::Sip(UaInput::Datagram { local, remote, bytes }));
         } else {
             let port = packet.to.port();
             let owner = self
@@ -365,7 +365,8 @@ impl Host {
                             .collect()
                     })
                     .ok_or_else(|| format!("{host}: no such name"));
-                self.gateway.handle_input(now, Input::Resolved { query, result });
+                self.gateway
+                    .handle_input(now, Input::Sip(UaInput::Resolved { query, result }));
             }
             Output::Slic { line, action } => {
                 let side = self.side(line.as_str());

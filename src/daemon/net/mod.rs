@@ -23,7 +23,7 @@ pub use socket::{canonical, for_socket};
 use super::DaemonError;
 use super::inbound::Inbound;
 use crate::gateway::Input;
-use crate::sip::ua::{Route, Transport};
+use crate::sip::ua::{Route, Transport, UaInput};
 use local_address::LocalAddresses;
 use stream::Connections;
 
@@ -83,7 +83,7 @@ impl SipNet {
         Ok(SocketAddr::new(ip, self.bound.port()))
     }
 
-    /// Sends `bytes`; failures come back as [`Input::TransportFailed`].
+    /// Sends `bytes`; failures come back as [`UaInput::TransportFailed`].
     pub fn transmit(&mut self, transport: Transport, remote: SocketAddr, bytes: Vec<u8>) {
         match transport {
             Transport::Tcp => self.connections.send(remote, bytes, &self.inbound),
@@ -98,11 +98,11 @@ impl SipNet {
                     // A full socket buffer is one lost datagram: SIP retransmits.
                     Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
                     Err(error) => {
-                        let failed = Input::TransportFailed {
+                        let failed = Input::Sip(UaInput::TransportFailed {
                             transport,
                             remote,
                             reason: error.to_string(),
-                        };
+                        });
                         // Not lost where the queue is full: it is a fact about the future, too, and the
                         // transaction's own timer finds out.
                         let _ = self.inbound.try_send(Inbound::Gateway(Box::new(failed)));
