@@ -1,5 +1,7 @@
 //! One line's audio, from the network to the telephone and back.
 
+mod keys;
+
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -7,12 +9,11 @@ use std::time::Instant;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-use crate::dsp::dtmf::{Detector, DtmfReport, Generator};
+use crate::dsp::dtmf::{Detector, Generator};
 use crate::dsp::level::Gain;
 use crate::dsp::tone::TonePlayer;
 use crate::dsp::transmission::Player;
 use crate::dsp::{FRAME, Key, g711};
-use crate::line::DtmfEdge;
 
 use super::event_receiver::{EventReceiver, KeyTone};
 use super::event_sender::EventSender;
@@ -314,19 +315,6 @@ impl VoicePath {
         }
     }
 
-    fn hook(&mut self, off_hook: bool) {
-        if self.off_hook && !off_hook {
-            let mut edges = Edges::default();
-            self.detector.finish(&mut |report| edges.push(report));
-            self.keys(&edges);
-            self.events_out.all_up();
-        }
-        if !self.off_hook && off_hook {
-            self.detector = Detector::new();
-        }
-        self.off_hook = off_hook;
-    }
-
     fn begin_or_change(&mut self, now_us: i64, params: SessionParams) {
         match &mut self.session {
             Some(session) => {
@@ -356,31 +344,6 @@ impl VoicePath {
         }
     }
 
-    fn forget_keys(&mut self) {
-        self.events_in.reset();
-        self.event_tone.stop();
-        self.event_sounding = None;
-        self.events_out.reset();
-        self.keys_in_band.clear();
-        self.key_in_band.stop();
-    }
-
-    fn send_key(&mut self, key: Key, duration_ms: u16) {
-        let Some(params) = self.session.as_ref().map(Session::params) else {
-            return;
-        };
-        match params.dtmf_relay {
-            DtmfRelay::Rfc4733 if params.telephone_event.is_some() => self.events_out.send(key, duration_ms),
-            DtmfRelay::Rfc4733 | DtmfRelay::Inband => {
-                if self.keys_in_band.len() < EVENTS_MAX {
-                    self.keys_in_band.push_back((key, duration_ms));
-                }
-            }
-            // The gateway sends the INFO.
-            DtmfRelay::Info => {}
-        }
-    }
-
     /// The far end's voice, or the tone of a key it pressed.
     fn playback_voice(&mut self, now_us: i64, to_line: &mut [i16; FRAME]) {
         let wanted = self.events_in.play(FRAME as u32);
@@ -398,50 +361,5 @@ impl VoicePath {
             to_line.fill(0);
         }
         self.event_tone.mix(to_line);
-    }
-
-    /// The detector hears a frame.
-    fn listen(&mut self, from_line: &[i16; FRAME]) {
-        let mut edges = Edges::default();
-        self.detector.process(from_line, &mut |report| edges.push(report));
-        self.keys(&edges);
-    }
-
-    fn keys(&mut self, edges: &Edges) {
-        let relays_events = self.session.as_ref().is_some_and(Session::relays_events);
-        for edge in edges.found.iter().flatten() {
-            match edge {
-                DtmfEdge::Down(key) if relays_events => self.events_out.key_down(*key),
-                DtmfEdge::Up { key, .. } => self.events_out.key_up(*key),
-                DtmfEdge::Down(_) => {}
-            }
-            self.report(VoiceEvent::Dtmf(*edge));
-        }
-    }
-}
-
-/// What the detector finds in one frame: an end and a beginning at most, as both take longer than a frame.
-#[derive(Default)]
-struct Edges {
-    found: [Option<DtmfEdge>; 4],
-}
-
-impl Edges {
-    fn push(&mut self, report: DtmfReport) {
-        let edge = match report {
-            DtmfReport::Down { key, .. } => DtmfEdge::Down(key),
-            DtmfReport::Up {
-                key,
-                start_sample,
-                end_sample,
-                ..
-            } => DtmfEdge::Up {
-                key,
-                duration_ms: (end_sample.saturating_sub(start_sample) / 8) as u32,
-            },
-        };
-        if let Some(place) = self.found.iter_mut().find(|place| place.is_none()) {
-            *place = Some(edge);
-        }
     }
 }

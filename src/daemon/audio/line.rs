@@ -12,6 +12,7 @@ use super::sockets::SessionSockets;
 use super::sound_card::{CardEnd, CardFault, OpenCard};
 use super::telephone::{Telephone, Unplugged};
 use super::{LineId, Report};
+use crate::daemon::hardware;
 use crate::dsp::FRAME;
 use crate::line::SlicAction;
 use crate::media::{TransmitKind, VoiceCommand, VoicePath};
@@ -251,7 +252,7 @@ impl AudioLine {
     pub(super) fn act(&mut self, now: Instant, action: SlicAction) -> Result<(), Loss> {
         if let Source::Virtual { line, .. } = &mut self.source {
             // A virtual line can do everything; its driver never fails.
-            let _ = apply(line, now, action);
+            let _ = hardware::act(line, now, action);
         }
         self.tell_telephone(now)
     }
@@ -319,14 +320,4 @@ fn tick_telephone(
         voice.capture(now, &[0; FRAME]);
     }
     answer_follows.map(|_| ())
-}
-
-/// Has the hardware do what the line wants.
-fn apply(slic: &mut dyn Slic, now: Instant, action: SlicAction) -> Result<(), tipring_hw::SlicError> {
-    match action {
-        SlicAction::Ring(on) => slic.set_ringing(now, on),
-        SlicAction::Reverse(reversed) => slic.set_reversed(now, reversed),
-        SlicAction::Feed(fed) => slic.set_feed(now, fed),
-        SlicAction::OnHookTransmission(open) => slic.set_on_hook_transmission(now, open),
-    }
 }

@@ -27,6 +27,7 @@ pub use module::{ModuleSetup, OpenModule};
 pub use reports::{Reporter, SlicReport};
 pub use slic_thread::SlicThread;
 pub use stopper::stop_on_panic;
+pub(super) use wanted::act;
 
 #[cfg(doc)]
 use tipring_hw::Slic;

@@ -55,8 +55,8 @@ impl Wanted {
     }
 }
 
-/// Has the hardware do what the line wants.
-pub(super) fn act(slic: &mut dyn Slic, now: Instant, action: SlicAction) -> Result<(), SlicError> {
+/// Has the hardware do what the line wants, whether a virtual line or a chip.
+pub(in crate::daemon) fn act(slic: &mut dyn Slic, now: Instant, action: SlicAction) -> Result<(), SlicError> {
     match action {
         SlicAction::Ring(on) => slic.set_ringing(now, on),
         SlicAction::Reverse(reversed) => slic.set_reversed(now, reversed),
