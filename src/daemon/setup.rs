@@ -63,6 +63,7 @@ impl Setup {
                 user_agent: model.sip.user_agent.clone(),
                 sip_udp: None,
                 sip_tcp: None,
+                sip_tls: None,
                 accounts: accounts?,
                 lines: model.lines.iter().map(|line| port(line, &model.media)).collect(),
             },

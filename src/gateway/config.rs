@@ -35,6 +35,8 @@ pub struct GatewayConfig {
     pub sip_udp: Option<SocketAddr>,
     /// Where our TCP listener is bound; `None`: no TCP.
     pub sip_tcp: Option<SocketAddr>,
+    /// Where our TLS listener is bound; `None`: there is none.
+    pub sip_tls: Option<SocketAddr>,
     /// Accounts.
     pub accounts: Vec<Account>,
     /// Lines.

@@ -51,6 +51,7 @@ impl Gateway {
                 user_agent: config.user_agent.clone(),
                 udp_port: config.sip_udp.map(|bound| bound.port()),
                 tcp_port: config.sip_tcp.map(|bound| bound.port()),
+                tls_port: config.sip_tls.map(|bound| bound.port()),
             },
             draw_seed(&mut random),
         );

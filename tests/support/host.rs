@@ -102,6 +102,7 @@ impl HostOptions {
             user_agent: "tipring-test".to_owned(),
             sip_udp: udp.then_some(address),
             sip_tcp: Some(address),
+            sip_tls: None,
             accounts: self.accounts.clone(),
             lines: lines.collect(),
         }
@@ -308,7 +309,14 @@ impl Host {
     pub fn deliver(&mut self, now: Instant, packet: Packet) {
         if packet.stream {
             let (local, remote, bytes) = (packet.to, packet.from, packet.bytes);
-            self.input(now, Input::Sip(UaInput::Stream { local, remote, bytes }));
+            let transport = Transport::Tcp;
+            let input = UaInput::Stream {
+                transport,
+                local,
+                remote,
+                bytes,
+            };
+            self.input(now, Input::Sip(input));
         } else if packet.to.port() == 5060 {
             let (local, remote, bytes) = (packet.to, packet.from, packet.bytes);
             self.input(now, Input::Sip(UaInput::Datagram { local, remote, bytes }));

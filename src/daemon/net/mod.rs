@@ -86,6 +86,16 @@ impl SipNet {
     /// Sends `bytes`; failures come back as [`UaInput::TransportFailed`].
     pub fn transmit(&mut self, transport: Transport, remote: SocketAddr, bytes: Vec<u8>) {
         match transport {
+            Transport::Tls => {
+                let failed = UaInput::TransportFailed {
+                    transport,
+                    remote,
+                    reason: "sip.transports has no TLS".to_owned(),
+                };
+                let _ = self
+                    .inbound
+                    .try_send(Inbound::Gateway(Box::new(Input::Sip(failed))));
+            }
             Transport::Tcp => self.connections.send(remote, bytes, &self.inbound),
             Transport::Udp => {
                 let destination = for_socket(self.bound.ip(), remote);

@@ -22,7 +22,7 @@ pub struct PortOwner {
 pub fn port_owner(address: SocketAddr, transport: Transport) -> Option<PortOwner> {
     let tables: [&str; 2] = match transport {
         Transport::Udp => ["/proc/net/udp", "/proc/net/udp6"],
-        Transport::Tcp => ["/proc/net/tcp", "/proc/net/tcp6"],
+        Transport::Tcp | Transport::Tls => ["/proc/net/tcp", "/proc/net/tcp6"],
     };
     let inodes: Vec<u64> = tables
         .iter()

@@ -47,7 +47,7 @@ pub fn speech_udp(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
 fn open(address: SocketAddr, transport: Transport) -> io::Result<Socket> {
     let (kind, protocol) = match transport {
         Transport::Udp => (Type::DGRAM, Protocol::UDP),
-        Transport::Tcp => (Type::STREAM, Protocol::TCP),
+        Transport::Tcp | Transport::Tls => (Type::STREAM, Protocol::TCP),
     };
     let socket = Socket::new(Domain::for_address(address), kind, Some(protocol))?;
     socket.set_nonblocking(true)?;
@@ -55,7 +55,7 @@ fn open(address: SocketAddr, transport: Transport) -> io::Result<Socket> {
         // One socket serves both families; IPv4 peers appear as mapped addresses.
         socket.set_only_v6(false)?;
     }
-    if transport == Transport::Tcp {
+    if transport != Transport::Udp {
         // A restart must not wait for the last run's connections to leave TIME_WAIT.
         socket.set_reuse_address(true)?;
     }
@@ -86,6 +86,7 @@ fn bind_error(address: SocketAddr, transport: Transport, error: &io::Error) -> D
     let transport_name = match transport {
         Transport::Udp => "UDP",
         Transport::Tcp => "TCP",
+        Transport::Tls => "TLS",
     };
     if error.kind() == io::ErrorKind::AddrInUse {
         DaemonError::AddressInUse {

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::canonical;
 use crate::daemon::inbound::Inbound;
 use crate::gateway::Input;
-use crate::sip::ua::UaInput;
+use crate::sip::ua::{Transport, UaInput};
 
 /// Messages waiting for a peer that doesn't read; more, and the connection is given up.
 const QUEUE: usize = 32;
@@ -184,8 +184,14 @@ async fn read(
             Ok(0) => return "closed by the peer".to_owned(),
             Ok(length) => {
                 let bytes = chunk[..length].to_vec();
-                let arrived = Input::Sip(UaInput::Stream { local, remote, bytes });
-                let arrived = Inbound::Gateway(Box::new(arrived));
+                let transport = Transport::Tcp;
+                let input = UaInput::Stream {
+                    transport,
+                    local,
+                    remote,
+                    bytes,
+                };
+                let arrived = Inbound::Gateway(Box::new(Input::Sip(input)));
                 if inbound.send(arrived).await.is_err() {
                     return "the daemon ends".to_owned();
                 }

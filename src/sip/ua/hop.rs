@@ -7,6 +7,9 @@ use std::net::{IpAddr, SocketAddr};
 /// The SIP port where a URI names none (RFC 3261 19.1.2).
 pub(super) const SIP_PORT: u16 = 5060;
 
+/// The same over TLS.
+pub(super) const SIPS_PORT: u16 = 5061;
+
 /// One way to another element.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Hop {
@@ -33,11 +36,13 @@ impl Hop {
         let Some((ip, sip)) = target.as_sip().and_then(|sip| Some((sip.host.ip()?, sip))) else {
             return self;
         };
-        let remote = SocketAddr::new(ip, sip.port.unwrap_or(SIP_PORT));
+        let asked = transport_of(sip);
+        let port = sip.port.unwrap_or(asked.unwrap_or(Transport::Udp).default_port());
+        let remote = SocketAddr::new(ip, port);
         if remote.is_ipv4() != self.local_ip.is_ipv4() || ip.is_unspecified() {
             return self;
         }
-        let transport = match transport_of(sip) {
+        let transport = match asked {
             Some(transport) => transport,
             None if remote == self.remote => self.transport,
             None => Transport::Udp,
@@ -50,13 +55,18 @@ impl Hop {
     }
 }
 
-/// The transport a URI asks for, where it is one of ours.
+/// The transport a URI asks for, where it is one of ours. `sips:` over TCP is TLS (RFC 3261 26.2.2).
 pub(super) fn transport_of(uri: &SipUri) -> Option<Transport> {
+    if uri.secure {
+        return Some(Transport::Tls);
+    }
     let name = uri.transport()?;
     if name.eq_ignore_ascii_case("udp") {
         Some(Transport::Udp)
     } else if name.eq_ignore_ascii_case("tcp") {
         Some(Transport::Tcp)
+    } else if name.eq_ignore_ascii_case("tls") {
+        Some(Transport::Tls)
     } else {
         None
     }
@@ -68,6 +78,7 @@ impl Transport {
         match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
         }
     }
 
@@ -75,7 +86,15 @@ impl Transport {
     pub(super) fn is_reliable(self) -> bool {
         match self {
             Self::Udp => false,
-            Self::Tcp => true,
+            Self::Tcp | Self::Tls => true,
+        }
+    }
+
+    /// The port where a URI names none (RFC 3261 19.1.2).
+    pub(super) fn default_port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => SIP_PORT,
+            Self::Tls => SIPS_PORT,
         }
     }
 }
@@ -86,8 +105,9 @@ impl UaConfig {
         match transport {
             Transport::Udp => self.udp_port,
             Transport::Tcp => self.tcp_port,
+            Transport::Tls => self.tls_port,
         }
-        .unwrap_or(SIP_PORT)
+        .unwrap_or(transport.default_port())
     }
 
     /// Our Contact URI towards `hop`; `public`: the address a registrar saw us under.
@@ -101,6 +121,7 @@ impl UaConfig {
         match hop.transport {
             Transport::Udp => uri.into(),
             Transport::Tcp => uri.with_param("transport", "tcp").into(),
+            Transport::Tls => uri.with_param("transport", "tls").into(),
         }
     }
 }
@@ -132,6 +153,11 @@ mod tests {
                 "sip:x@192.0.2.1:5070;transport=udp",
                 at(Transport::Udp, "192.0.2.1:5070"),
             ),
+            (
+                "sip:x@192.0.2.7;transport=tls",
+                at(Transport::Tls, "192.0.2.7:5061"),
+            ),
+            ("sips:x@192.0.2.7", at(Transport::Tls, "192.0.2.7:5061")),
             ("sip:x@sbc.example.net", at(Transport::Tcp, "192.0.2.1:5070")),
             ("sip:x@[2001:db8::1]", at(Transport::Tcp, "192.0.2.1:5070")),
             ("sip:x@0.0.0.0", at(Transport::Tcp, "192.0.2.1:5070")),

@@ -4,12 +4,14 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 /// Transport of a SIP message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
     /// Datagrams.
     Udp,
     /// Stream.
     Tcp,
+    /// Stream in TLS.
+    Tls,
 }
 
 /// What the user agent is told once, when it is made.
@@ -21,6 +23,8 @@ pub struct UaConfig {
     pub udp_port: Option<u16>,
     /// Port our TCP listener is bound to; `None`: no TCP.
     pub tcp_port: Option<u16>,
+    /// Port our TLS listener is bound to; `None`: none, connections of ours are the only ones.
+    pub tls_port: Option<u16>,
 }
 
 /// One call at the user agent, from INVITE to its end.
@@ -43,8 +47,10 @@ pub enum UaInput {
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// Bytes of a stream connection (TCP), in order; the user agent frames them.
+    /// Bytes of a stream connection, in order; the user agent frames them.
     Stream {
+        /// TCP, or TLS without its wrapping.
+        transport: Transport,
         /// Our end.
         local: SocketAddr,
         /// The other end; one connection a remote address.

@@ -60,7 +60,7 @@ pub struct UserAgent {
     clients: BTreeMap<ClientKey, ClientTransaction>,
     servers: BTreeMap<ServerKey, ServerTransaction>,
     resolver: Resolver<Waiter>,
-    streams: BTreeMap<SocketAddr, StreamFramer>,
+    streams: BTreeMap<(Transport, SocketAddr), StreamFramer>,
     /// Servers that don't take the TCP that a long request would need.
     no_tcp: BTreeSet<SocketAddr>,
     closing: Closing,
@@ -129,15 +129,20 @@ impl UserAgent {
     pub fn handle_input(&mut self, now: Instant, input: UaInput) {
         match input {
             UaInput::Datagram { local, remote, bytes } => self.handle_datagram(now, local, remote, &bytes),
-            UaInput::Stream { local, remote, bytes } => self.handle_stream(now, local, remote, &bytes),
+            UaInput::Stream {
+                transport,
+                local,
+                remote,
+                bytes,
+            } => self.handle_stream(now, transport, local, remote, &bytes),
             UaInput::TransportFailed {
                 transport,
                 remote,
                 reason,
             } => {
-                if transport == Transport::Tcp {
-                    self.streams.remove(&remote);
-                    self.connection_lost(now, remote);
+                if transport.is_reliable() {
+                    self.streams.remove(&(transport, remote));
+                    self.connection_lost(now, transport, remote);
                 }
                 self.clients_unreachable(now, transport, remote, &reason);
             }

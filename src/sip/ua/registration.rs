@@ -336,10 +336,15 @@ impl UserAgent {
     }
 
     /// A connection is gone: calls to us would come over it, so a new one is made soon.
-    pub(super) fn connection_lost(&mut self, now: Instant, remote: std::net::SocketAddr) {
+    pub(super) fn connection_lost(
+        &mut self,
+        now: Instant,
+        transport: Transport,
+        remote: std::net::SocketAddr,
+    ) {
         for registration in self.registrations.values_mut() {
             let first = registration.hops.first();
-            let ours = first.is_some_and(|hop| hop.transport == Transport::Tcp && hop.remote == remote);
+            let ours = first.is_some_and(|hop| hop.transport == transport && hop.remote == remote);
             if let (true, Some(_), Phase::Waiting(until)) = (ours, &registration.binding, registration.phase)
             {
                 let soon = now + RECONNECT.mul_f64(self.rng.random_range(0.5..=1.0));

@@ -43,30 +43,30 @@ impl UserAgent {
     pub(super) fn handle_stream(
         &mut self,
         now: Instant,
+        transport: Transport,
         local: SocketAddr,
         remote: SocketAddr,
         bytes: &[u8],
     ) {
-        if !self.streams.contains_key(&remote) && self.streams.len() >= STREAM_LIMIT {
+        let connection = (transport, remote);
+        if !self.streams.contains_key(&connection) && self.streams.len() >= STREAM_LIMIT {
             return;
         }
-        let mut framer = self.streams.remove(&remote).unwrap_or_default();
+        let mut framer = self.streams.remove(&connection).unwrap_or_default();
         framer.push(bytes);
         while let Some(frame) = framer.poll() {
             match frame {
-                Frame::Message(message) => {
-                    self.handle_message(now, Transport::Tcp, local, remote, Ok(message))
-                }
+                Frame::Message(message) => self.handle_message(now, transport, local, remote, Ok(message)),
                 // Where the next message starts is unknown; whatever else comes on this connection is lost, and
                 // the daemon closes it when the peer does.
                 Frame::Rejected(error) | Frame::Broken(error) => {
-                    self.handle_message(now, Transport::Tcp, local, remote, Err(error));
+                    self.handle_message(now, transport, local, remote, Err(error));
                 }
-                Frame::Ping => self.transmit(Transport::Tcp, remote, PONG.to_vec()),
+                Frame::Ping => self.transmit(transport, remote, PONG.to_vec()),
                 Frame::Pong => {}
             }
         }
-        self.streams.insert(remote, framer);
+        self.streams.insert(connection, framer);
     }
 
     pub(super) fn transmit(&mut self, transport: Transport, remote: SocketAddr, bytes: Vec<u8>) {
@@ -157,7 +157,7 @@ fn note_source(via: &mut Via, transport: Transport, remote: SocketAddr) -> Retur
     let remote = match transport {
         // Without rport, to the port the Via names (RFC 3261 18.2.2), at the address it really came from.
         Transport::Udp if !by_rport => SocketAddr::new(remote.ip(), via.port.unwrap_or(SIP_PORT)),
-        Transport::Udp | Transport::Tcp => remote,
+        Transport::Udp | Transport::Tcp | Transport::Tls => remote,
     };
     Return { transport, remote }
 }

@@ -273,6 +273,7 @@ fn pings_on_a_connection_are_answered() {
     let mut world = pair(8);
     let (now, local) = (world.now, world.uas[B].address);
     let input = UaInput::Stream {
+        transport: Transport::Tcp,
         local,
         remote: address(PEER),
         bytes: b"\r\n\r\n".to_vec(),

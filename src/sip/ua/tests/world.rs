@@ -129,6 +129,7 @@ impl World {
             user_agent: "tipring-test".into(),
             udp_port: Some(address.port()),
             tcp_port: Some(address.port()),
+            tls_port: None,
         };
         let ua = UserAgent::new(config, [u8::try_from(self.uas.len()).unwrap() + 1; 32]);
         self.uas.push(Node {
@@ -247,7 +248,8 @@ impl World {
                     remote: from,
                     bytes,
                 },
-                Transport::Tcp => UaInput::Stream {
+                Transport::Tcp | Transport::Tls => UaInput::Stream {
+                    transport,
                     local,
                     remote: from,
                     bytes,
@@ -334,7 +336,7 @@ impl World {
         self.log.push((ms, from, to, first));
         self.wire.push(bytes.clone());
         let copies = match transport {
-            Transport::Tcp => 1,
+            Transport::Tcp | Transport::Tls => 1,
             Transport::Udp if self.rng.random_bool(self.faults.loss) => 0,
             Transport::Udp if self.rng.random_bool(self.faults.duplication) => 2,
             Transport::Udp => 1,
@@ -342,7 +344,7 @@ impl World {
         for _ in 0..copies {
             let delay = match transport {
                 Transport::Udp => self.rng.random_range(1..=self.faults.delay_ms),
-                Transport::Tcp => 1,
+                Transport::Tcp | Transport::Tls => 1,
             };
             let order = self.flying.iter().map(|f| f.order).max().unwrap_or(0) + 1;
             let at = self.now + Duration::from_millis(delay);
