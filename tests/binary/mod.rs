@@ -281,3 +281,18 @@ pub fn assert_wav(path: &Path) -> Vec<i16> {
     );
     reader.samples::<i16>().map(Result::unwrap).collect()
 }
+
+/// The WAV files that commands read: 8000 Hz, 16 bit, mono.
+pub fn write_wav(path: &str, samples: &[i16]) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
+    let mut file = hound::WavWriter::create(path, spec).unwrap();
+    for sample in samples {
+        file.write_sample(*sample).unwrap();
+    }
+    file.finalize().unwrap();
+}
