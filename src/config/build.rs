@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::zone::{self, Zone};
 
+use super::accept_from;
 use super::file::{AccountFile, Accounts, File, OnRtpTimeoutName, SipFile, TransportName};
 use super::line::{self, Unique};
 use super::model::{Account, Control, Media, Model, OnRtpTimeout, Password, Sip, Transport};
@@ -94,6 +95,7 @@ fn sip(file: &SipFile, problems: &mut Problems) -> Sip {
             Some(user_agent) => user_agent.value.0.clone(),
             None => concat!("tipring/", env!("CARGO_PKG_VERSION")).to_owned(),
         },
+        accept_from: accept_from::model(file.accept_from.as_ref()),
     }
 }
 
@@ -177,6 +179,7 @@ fn account(name: String, file: AccountFile, sip: &Sip, problems: &mut Problems) 
         password,
         register: file.register.value,
         expires_s: file.expires_s.value.0,
+        accept_from: accept_from::account_model(file.accept_from.as_ref(), problems),
     })
 }
 

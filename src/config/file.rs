@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
+use super::accept_from::Source;
 use super::address::{BindAddress, FilePath, PortRange, SocketPath};
 use super::dial_plan::DialPlanText;
 use super::interface_file::InterfaceFile;
@@ -42,6 +43,10 @@ section! {
         /// Value of the User-Agent and Server headers; empty: none are sent. Default: the program's name and
         /// version.
         user_agent: optional HeaderText;
+        /// Who may speak to us beside the accounts' servers and the peers of calls: addresses (192.0.2.7), networks
+        /// (192.0.2.0/24, "2001:db8::/32"), or any. Everybody else gets no answer at all. `any` lets scanners ring
+        /// the telephones.
+        accept_from: optional Vec<Located<Source>>;
     }
 }
 
@@ -117,6 +122,9 @@ section! {
         register: default bool = "true";
         /// Time between registrations to ask for, s. The server's answer decides.
         expires_s: default Whole<10, 86400> = "300";
+        /// Addresses and networks that are heard as if they were the account's server: those a provider calls from
+        /// without naming them in DNS.
+        accept_from: optional Vec<Located<Source>>;
     }
 }
 

@@ -7,6 +7,7 @@
 //!
 //! YAML 1.2 without what a configuration has no use for: aliases, anchors, tags, several documents.
 
+mod accept_from;
 mod address;
 mod build;
 mod dial_plan;

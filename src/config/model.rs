@@ -1,7 +1,7 @@
 //! The configuration, checked: what the rest of the program is built from. Two of them are compared section by
 //! section to see what a reload changes.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -46,6 +46,8 @@ pub struct Sip {
     pub transports: Vec<Transport>,
     /// Value of our `User-Agent` and `Server` headers; empty: none are sent.
     pub user_agent: String,
+    /// Who is heard beside the accounts' servers.
+    pub accept_from: AcceptFrom,
 }
 
 /// A transport of SIP that this program has.
@@ -113,6 +115,17 @@ pub struct Account {
     pub register: bool,
     /// Seconds to ask for.
     pub expires_s: u32,
+    /// Who is heard as if it were the account's server; never `anybody`.
+    pub accept_from: AcceptFrom,
+}
+
+/// Who is heard beside the accounts' servers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AcceptFrom {
+    /// Whoever it is.
+    pub anybody: bool,
+    /// These: an address and how many of its first bits count.
+    pub networks: Vec<(IpAddr, u8)>,
 }
 
 /// `sip:host[:port][;transport=udp|tcp]`.

@@ -25,6 +25,7 @@ use super::lines::Lines;
 use super::net::{PortPairs, SipNet};
 use super::service;
 use super::setup::Setup;
+use super::strangers::Strangers;
 use crate::gateway::{Event, EventKind, Gateway, Input, LineName, Output, SessionId};
 use crate::media::VoicePath;
 
@@ -95,6 +96,7 @@ struct Crank {
     /// Interruptions of sound cards, by their line.
     xruns: HashMap<LineName, u64>,
     events: broadcast::Sender<Arc<str>>,
+    strangers: Strangers,
     done: bool,
     _control: SocketFile,
 }
@@ -125,6 +127,7 @@ impl Crank {
             history: History::open(start.state_directory.as_deref()),
             xruns: HashMap::new(),
             events,
+            strangers: Strangers::default(),
             done: false,
             _control: control,
         })

@@ -23,6 +23,7 @@ mod log;
 mod net;
 mod service;
 mod setup;
+mod strangers;
 
 pub use control::{Reply, Request, event_line};
 pub use error::DaemonError;

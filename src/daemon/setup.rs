@@ -14,7 +14,7 @@ use crate::gateway::{GatewayConfig, LineName, PortConfig};
 use crate::line::LineConfig;
 use crate::media::{Codec, DtmfRelay, JitterConfig, VoiceConfig};
 use crate::sip::account::Account;
-use crate::sip::ua::{AccountName, Transport};
+use crate::sip::ua::{AccountName, Admission, Network, Transport};
 
 /// A configuration, ready to run.
 #[derive(Clone, Debug)]
@@ -66,6 +66,7 @@ impl Setup {
                 sip_tls: None,
                 accounts: accounts?,
                 lines: model.lines.iter().map(|line| port(line, &model.media)).collect(),
+                admission: admission(model),
             },
             sip_bind: model.sip.bind,
             transports: model
@@ -138,6 +139,29 @@ pub enum Hardware {
     },
     /// A SLIC module on GPIO pins, its audio by a sound card.
     GpioModule(Box<ModuleSetup>),
+}
+
+/// Whom to hear beside the accounts' servers.
+fn admission(model: &Model) -> Admission {
+    let networks = |listed: &model::AcceptFrom| {
+        let networks = listed.networks.iter();
+        networks
+            .filter_map(|(address, bits)| Network::new(*address, *bits))
+            .collect()
+    };
+    Admission {
+        own: None,
+        anybody: model.sip.accept_from.anybody,
+        networks: networks(&model.sip.accept_from),
+        by_account: model
+            .accounts
+            .iter()
+            .map(|account| {
+                let name = AccountName(account.name.as_str().into());
+                (name, networks(&account.accept_from))
+            })
+            .collect(),
+    }
 }
 
 fn account(account: &model::Account) -> Result<Account, DaemonError> {

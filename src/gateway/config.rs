@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::call::CallConfig;
 use crate::line::LineConfig;
 use crate::sip::account::Account;
-use crate::sip::ua::AccountName;
+use crate::sip::ua::{AccountName, Admission};
 
 /// The name of a line in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,6 +41,8 @@ pub struct GatewayConfig {
     pub accounts: Vec<Account>,
     /// Lines.
     pub lines: Vec<PortConfig>,
+    /// Whom to hear beside the accounts' servers and the peers of dialogs; its `own` is filled in here.
+    pub admission: Admission,
 }
 
 /// One line and what its calls need.

@@ -105,6 +105,16 @@ impl Dialog {
             .map_or(&self.remote_target, |route| &route.uri)
     }
 
+    /// Where the peer says it is.
+    pub fn remote_target(&self) -> &Uri {
+        &self.remote_target
+    }
+
+    /// Our tag.
+    pub fn local_tag(&self) -> String {
+        self.local.tag().map(|tag| tag.into_owned()).unwrap_or_default()
+    }
+
     /// Our Contact in this dialog.
     pub fn contact(&self) -> &Uri {
         &self.contact

@@ -17,10 +17,17 @@ impl Crank {
     pub(super) fn take(&mut self, arrival: Inbound) {
         match arrival {
             Inbound::Gateway(input) => self.feed(*input),
+            Inbound::Datagram { remote, bytes } if !self.gateway.hears(remote, &bytes) => {
+                self.strangers.turn_away(Instant::now(), remote);
+            }
             Inbound::Datagram { remote, bytes } => match self.net.local_towards(Instant::now(), remote) {
                 Ok(local) => self.feed(Input::Sip(UaInput::Datagram { local, remote, bytes })),
                 Err(error) => tracing::debug!(%remote, %error, "a datagram from where no route leads back"),
             },
+            // Dropped, the connection is closed.
+            Inbound::Accepted { remote, .. } if !self.gateway.takes_connection(remote) => {
+                self.strangers.turn_away(Instant::now(), remote);
+            }
             Inbound::Accepted { stream, remote } => self.net.accepted(stream, remote),
             Inbound::Closed {
                 remote,

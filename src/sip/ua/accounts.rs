@@ -16,6 +16,7 @@ impl UserAgent {
             .into_iter()
             .map(|account| (account.name.clone(), account))
             .collect();
+        self.guard.keep(|name| wanted.contains_key(name));
         let gone: Vec<AccountName> = self
             .registrations
             .iter()

@@ -252,7 +252,8 @@ impl UserAgent {
             .get(account)
             .map(Registration::hops)
             .unwrap_or_default();
-        hops.iter().any(|hop| hop.remote.ip() == remote.ip())
+        self.guard.is_server_of(account, remote.ip())
+            || hops.iter().any(|hop| hop.remote.ip() == remote.ip())
     }
 
     /// Whether a request is one of our own calls coming back in: lines of this machine calling each other.

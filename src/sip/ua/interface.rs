@@ -165,6 +165,8 @@ pub enum UaCommand {
     },
     /// Set the accounts: new ones register, those gone un-register, changed ones do both.
     SetAccounts(Vec<crate::sip::account::Account>),
+    /// Say who is heard beside the accounts' servers and the peers of dialogs; at first nobody is.
+    SetAdmission(Box<super::Admission>),
     /// End all calls and un-register everywhere; `UaEvent::Idle` follows when all of it is done.
     Shutdown,
 }

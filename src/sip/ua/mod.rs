@@ -12,6 +12,7 @@ mod call;
 mod client;
 mod dialogs;
 mod forks;
+mod guard;
 mod hop;
 mod incoming;
 mod interface;
@@ -26,12 +27,14 @@ mod server;
 mod stray;
 mod wire;
 
+pub use guard::{Admission, Network};
 pub use interface::*;
 
 use super::digest::Authenticator;
 use super::framing::StreamFramer;
 use call::Call;
 use client::{ClientKey, ClientTransaction};
+use guard::Guard;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use registration::Registration;
@@ -64,6 +67,7 @@ pub struct UserAgent {
     /// Servers that don't take the TCP that a long request would need.
     no_tcp: BTreeSet<SocketAddr>,
     closing: Closing,
+    guard: Guard,
 }
 
 /// Who waits for a host's addresses.
@@ -94,6 +98,8 @@ pub struct Load {
     pub queries: usize,
     /// Stream connections with a framer.
     pub streams: usize,
+    /// Sources whose rate is remembered.
+    pub sources: usize,
 }
 
 impl UserAgent {
@@ -116,6 +122,7 @@ impl UserAgent {
             streams: BTreeMap::new(),
             no_tcp: BTreeSet::new(),
             closing: Closing::No,
+            guard: Guard::default(),
         }
     }
 
@@ -216,6 +223,7 @@ impl UserAgent {
             server_transactions: self.servers.len(),
             queries: self.resolver.pending(),
             streams: self.streams.len(),
+            sources: self.guard.sources(),
         }
     }
 
@@ -223,6 +231,7 @@ impl UserAgent {
     pub fn is_idle(&self) -> bool {
         Load {
             streams: 0,
+            sources: 0,
             ..self.load()
         } == Load::default()
     }
@@ -262,6 +271,7 @@ impl UserAgent {
                 duration_ms,
             } => self.send_key(now, call, key, duration_ms),
             UaCommand::SetAccounts(accounts) => self.set_accounts(now, accounts),
+            UaCommand::SetAdmission(admission) => self.guard.set_admission(*admission),
             UaCommand::Shutdown => self.shutdown(now),
         }
     }
@@ -271,6 +281,9 @@ impl UserAgent {
             Ok(routes) if routes.is_empty() => Err("no address found".to_owned()),
             other => other,
         };
+        if let Ok(routes) = &result {
+            self.learn_servers(&waiter, routes);
+        }
         match waiter {
             Waiter::Registration(account) => self.register_resolved(now, &account, result),
             Waiter::Call(call) => self.invite_resolved(now, call, result),

@@ -161,7 +161,7 @@ impl UserAgent {
             return None;
         }
         let back = transaction.arrived.back;
-        let bytes = self.transmit_response(back, response);
+        let bytes = self.transmit_kept(back, response);
         if let Some(transaction) = self.servers.get_mut(key) {
             transaction.last = Some(bytes.clone());
         }

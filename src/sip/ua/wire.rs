@@ -36,6 +36,9 @@ impl UserAgent {
         remote: SocketAddr,
         bytes: &[u8],
     ) {
+        if !self.admit(now, Transport::Udp, remote, bytes) {
+            return;
+        }
         self.handle_message(now, Transport::Udp, local, remote, Message::parse(bytes));
     }
 
@@ -49,7 +52,8 @@ impl UserAgent {
         bytes: &[u8],
     ) {
         let connection = (transport, remote);
-        if !self.streams.contains_key(&connection) && self.streams.len() >= STREAM_LIMIT {
+        let crowded = !self.streams.contains_key(&connection) && self.streams.len() >= STREAM_LIMIT;
+        if crowded || !self.admit(now, transport, remote, bytes) {
             return;
         }
         let mut framer = self.streams.remove(&connection).unwrap_or_default();
@@ -70,6 +74,9 @@ impl UserAgent {
     }
 
     pub(super) fn transmit(&mut self, transport: Transport, remote: SocketAddr, bytes: Vec<u8>) {
+        if !self.may_send(transport, remote, bytes.len()) {
+            return;
+        }
         self.outputs.push_back(UaOutput::Transmit {
             transport,
             remote,
@@ -127,9 +134,20 @@ impl UserAgent {
     }
 
     /// Sends a response outside of any transaction.
-    pub(super) fn transmit_response(&mut self, back: Return, response: Response) -> Vec<u8> {
+    pub(super) fn transmit_response(&mut self, back: Return, response: Response) {
         let response = self.with_server(response);
-        let bytes = response.to_bytes();
+        if let Some(bytes) = self.fitted(back.transport, back.remote, response) {
+            self.outputs.push_back(UaOutput::Transmit {
+                transport: back.transport,
+                remote: back.remote,
+                bytes,
+            });
+        }
+    }
+
+    /// Sends a response of a transaction; gives the bytes back.
+    pub(super) fn transmit_kept(&mut self, back: Return, response: Response) -> Vec<u8> {
+        let bytes = self.with_server(response).to_bytes();
         self.transmit(back.transport, back.remote, bytes.clone());
         bytes
     }

@@ -1,6 +1,7 @@
 //! The user agent against models of its peers, in virtual time over a network that loses, doubles and reorders.
 
 mod calls;
+mod guard;
 mod registration;
 mod strangers;
 mod world;

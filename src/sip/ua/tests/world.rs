@@ -131,7 +131,17 @@ impl World {
             tcp_port: Some(address.port()),
             tls_port: None,
         };
-        let ua = UserAgent::new(config, [u8::try_from(self.uas.len()).unwrap() + 1; 32]);
+        let mut ua = UserAgent::new(config, [u8::try_from(self.uas.len()).unwrap() + 1; 32]);
+        // Whom it hears is a matter of the tests of its guard; here everybody is known.
+        let everywhere = ["0.0.0.0", "::"].map(|any| Network::new(any.parse().unwrap(), 0).unwrap());
+        let admission = Admission {
+            networks: everywhere.to_vec(),
+            ..Admission::default()
+        };
+        ua.handle_input(
+            self.now,
+            UaInput::Command(UaCommand::SetAdmission(Box::new(admission))),
+        );
         self.uas.push(Node {
             ua,
             address,
