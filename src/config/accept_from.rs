@@ -67,7 +67,12 @@ fn parse(text: &str) -> Result<Source, String> {
     let bits = match bits.map(str::parse::<u8>) {
         None => most,
         Some(Ok(bits)) if bits <= most => bits,
-        Some(_) => return Err(format!("expected 0 to {most} bits after `/`, found {}", shown(text))),
+        Some(_) => {
+            return Err(format!(
+                "expected 0 to {most} bits after `/`, found {}",
+                shown(text)
+            ));
+        }
     };
     // `192.0.2.7/24` is a slip: was the host meant, or the network?
     if whole.checked_shl(bits.into()).is_some_and(|host| host != 0) {
@@ -98,7 +103,10 @@ pub(super) fn account_model(
 ) -> AcceptFrom {
     for source in list.map_or(&[][..], |list| &list.value) {
         if source.value == Source::Any {
-            problems.error(source.place, "`any` concerns all accounts: write it under `sip.accept_from`");
+            problems.error(
+                source.place,
+                "`any` concerns all accounts: write it under `sip.accept_from`",
+            );
         }
     }
     AcceptFrom {

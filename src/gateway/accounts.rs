@@ -33,6 +33,7 @@ impl Gateway {
             entries.push(entry);
         }
         self.accounts = entries;
+        self.configure_admission(now, config);
         self.user_agent.handle_input(
             now,
             UaInput::Command(UaCommand::SetAccounts(config.accounts.clone())),

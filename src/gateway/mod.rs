@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 mod accounts;
+mod admission;
 pub mod config;
 pub mod event;
 mod machine;

@@ -11,7 +11,7 @@ use tipring::gateway::{Event, Gateway, GatewayConfig, Input, LineName, Output, P
 use tipring::line::{LineConfig, SlicAction};
 use tipring::media::{Codec, DtmfRelay, VoiceConfig, VoicePath};
 use tipring::sip::account::Account;
-use tipring::sip::ua::{AccountName, Route, Transport, UaInput};
+use tipring::sip::ua::{AccountName, Admission, Route, Transport, UaInput};
 
 use tipring_hw::gpio_module::RingFrequency;
 
@@ -31,6 +31,8 @@ pub struct HostOptions {
     pub transport: Transport,
     pub seed: u8,
     pub call: fn(&mut CallConfig),
+    /// What else is told to the gateway.
+    pub gateway: fn(&mut GatewayConfig),
 }
 
 impl HostOptions {
@@ -43,6 +45,7 @@ impl HostOptions {
             transport: Transport::Udp,
             seed: 1,
             call: |_| {},
+            gateway: |_| {},
         }
     }
 
@@ -68,6 +71,7 @@ impl HostOptions {
             transport: Transport::Udp,
             seed: 2,
             call: |_| {},
+            gateway: |_| {},
         }
     }
 
@@ -98,14 +102,17 @@ impl HostOptions {
             }
         });
         let udp = self.transport == Transport::Udp;
-        GatewayConfig {
+        let mut config = GatewayConfig {
             user_agent: "tipring-test".to_owned(),
             sip_udp: udp.then_some(address),
             sip_tcp: Some(address),
             sip_tls: None,
             accounts: self.accounts.clone(),
             lines: lines.collect(),
-        }
+            admission: Admission::default(),
+        };
+        (self.gateway)(&mut config);
+        config
     }
 }
 

@@ -252,8 +252,7 @@ impl UserAgent {
             .get(account)
             .map(Registration::hops)
             .unwrap_or_default();
-        self.guard.is_server_of(account, remote.ip())
-            || hops.iter().any(|hop| hop.remote.ip() == remote.ip())
+        self.guard.is_server_of(account, remote.ip()) || hops.iter().any(|hop| hop.remote.ip() == remote.ip())
     }
 
     /// Whether a request is one of our own calls coming back in: lines of this machine calling each other.

@@ -172,7 +172,8 @@ impl UserAgent {
             }),
         };
         if let Some(account) = account {
-            self.guard.learn(&account, routes.iter().map(|route| route.remote.ip()));
+            self.guard
+                .learn(&account, routes.iter().map(|route| route.remote.ip()));
         }
     }
 
@@ -217,7 +218,11 @@ impl UserAgent {
     /// `None`: a stranger.
     fn standing(&self, transport: Transport, remote: SocketAddr) -> Option<Standing> {
         let address = remote.ip().to_canonical();
-        let sent_to = || self.clients.values().any(|client| client.hop.remote.ip() == address);
+        let sent_to = || {
+            self.clients
+                .values()
+                .any(|client| client.hop.remote.ip() == address)
+        };
         let peer = || self.calls.values().any(|call| call.has_peer(address));
         if self.is_own(transport, remote)
             || self.guard.is_server(address)

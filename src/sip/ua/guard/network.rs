@@ -53,12 +53,19 @@ mod tests {
             (network("192.0.2.77", 24), "192.0.2.1", "192.0.1.77"),
             (network("10.0.0.0", 8), "::ffff:10.9.8.7", "11.0.0.0"),
             (network("2001:db8::", 32), "2001:db8:ffff::1", "2001:db9::1"),
-            (Network::host("192.0.2.1".parse().unwrap()), "192.0.2.1", "192.0.2.0"),
+            (
+                Network::host("192.0.2.1".parse().unwrap()),
+                "192.0.2.1",
+                "192.0.2.0",
+            ),
             (network("0.0.0.0", 0), "255.255.255.255", "::1"),
             (network("::", 0), "::1", "192.0.2.1"),
         ] {
             assert!(network.contains(inside.parse().unwrap()), "{network:?} {inside}");
-            assert!(!network.contains(outside.parse().unwrap()), "{network:?} {outside}");
+            assert!(
+                !network.contains(outside.parse().unwrap()),
+                "{network:?} {outside}"
+            );
         }
         assert_eq!(Network::new("192.0.2.0".parse().unwrap(), 33), None);
         assert_eq!(Network::new("::".parse().unwrap(), 129), None);

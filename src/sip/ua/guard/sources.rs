@@ -107,11 +107,8 @@ mod tests {
     fn a_burst_passes_and_then_the_rate() {
         let (start, address) = (epoch(), "192.0.2.1".parse().unwrap());
         let mut sources = Sources::default();
-        let passed = |sources: &mut Sources, now| {
-            (0..100)
-                .filter(|_| sources.take(now, address, 100, RATE))
-                .count()
-        };
+        let passed =
+            |sources: &mut Sources, now| (0..100).filter(|_| sources.take(now, address, 100, RATE)).count();
         assert_eq!(passed(&mut sources, start), 20);
         assert_eq!(passed(&mut sources, start + Duration::from_millis(500)), 5);
         assert_eq!(passed(&mut sources, start + Duration::from_secs(3600)), 20);

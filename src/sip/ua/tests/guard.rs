@@ -4,7 +4,7 @@ use super::calls::{A, B, direct, pair, story};
 use super::world::*;
 use crate::sip::message::{HeaderName, Message, Method, Request};
 use crate::sip::ua::*;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 const SERVER: &str = "192.0.2.1:5060";
 /// Nobody.
@@ -81,14 +81,19 @@ fn strangers_get_no_answer_whatever_they_send() {
     ] {
         world.inject(STRANGER, A, request(method, &format!("z9hG4bK{method}")));
     }
-    let crooked = b"INVITE sip:6001@192.0.2.9 SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bKx\r\n\r\n";
+    let crooked =
+        b"INVITE sip:6001@192.0.2.9 SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bKx\r\n\r\n";
     world.inject_bytes(STRANGER, A, crooked);
     world.inject_bytes(STRANGER, A, b"\r\n\r\n");
     world.run_s(1);
     assert_eq!(answers(&world, STRANGER), 0, "{:?}", world.log);
     assert_eq!(world.log.len(), 17, "nothing is sent elsewhere either");
     let load = world.uas[A].ua.load();
-    assert_eq!((load.calls, load.server_transactions, load.sources), (0, 0, 1), "only the server's rate is kept");
+    assert_eq!(
+        (load.calls, load.server_transactions, load.sources),
+        (0, 0, 1),
+        "only the server's rate is kept"
+    );
     let ua = &mut world.uas[A].ua;
     assert!(!ua.takes_connection(address(STRANGER)));
     let ping = UaInput::Stream {
@@ -162,8 +167,10 @@ fn whom_we_call_is_heard_for_the_call_and_not_after_it() {
 fn a_dialog_peer_may_move_to_another_address_and_nobody_else_may_use_it() {
     let mut world = registered();
     let mut call = request("INVITE", "z9hG4bKcall");
-    call.headers
-        .set(HeaderName::VIA, format!("SIP/2.0/UDP {SERVER};branch=z9hG4bKcall;rport"));
+    call.headers.set(
+        HeaderName::VIA,
+        format!("SIP/2.0/UDP {SERVER};branch=z9hG4bKcall;rport"),
+    );
     world.uas[A].react = Box::new(|event| match event {
         UaEvent::Incoming(incoming) => vec![UaCommand::Answer {
             call: incoming.call,
@@ -184,8 +191,10 @@ fn a_dialog_peer_may_move_to_another_address_and_nobody_else_may_use_it() {
     world.run_ms(50);
     assert_eq!(world.log.len(), before + 1, "a guess gets no answer");
     let mut bye = within(&world, &call, Method::Bye, 3);
-    bye.headers
-        .set(HeaderName::VIA, format!("SIP/2.0/UDP {STRANGER};branch=z9hG4bKbye;rport"));
+    bye.headers.set(
+        HeaderName::VIA,
+        format!("SIP/2.0/UDP {STRANGER};branch=z9hG4bKbye;rport"),
+    );
     world.inject(STRANGER, A, bye);
     world.run_ms(50);
     assert_eq!(story(&world, A).last().unwrap(), "ended Remote { reason: None }");
@@ -241,7 +250,10 @@ fn our_own_socket_is_heard_and_others_of_this_machine_are_not() {
     let ua = &world.uas[A].ua;
     assert!(ua.hears(own, b"OPTIONS"));
     assert!(!ua.hears(address("192.0.2.9:5061"), b"OPTIONS"));
-    assert!(!ua.takes_connection(address("192.0.2.9:40000")), "lines use UDP where there is some");
+    assert!(
+        !ua.takes_connection(address("192.0.2.9:40000")),
+        "lines use UDP where there is some"
+    );
 }
 
 #[test]
@@ -295,7 +307,11 @@ fn nothing_is_amplified_towards_a_source_that_may_be_forged() {
     admit(&mut world, A, anybody.clone());
     let mut small = request("OPTIONS", "z9hG4bKs");
     small.body.clear();
-    for name in [HeaderName::CONTACT, HeaderName::CONTENT_TYPE, HeaderName::MAX_FORWARDS] {
+    for name in [
+        HeaderName::CONTACT,
+        HeaderName::CONTENT_TYPE,
+        HeaderName::MAX_FORWARDS,
+    ] {
         small.headers.remove(&name);
     }
     world.inject(STRANGER, A, small);
@@ -310,7 +326,10 @@ fn nothing_is_amplified_towards_a_source_that_may_be_forged() {
     );
     world.run_s(1);
     let (received, sent) = bytes(&world, STRANGER);
-    assert!(sent > 0 && sent <= received, "{received} bytes received, {sent} sent");
+    assert!(
+        sent > 0 && sent <= received,
+        "{received} bytes received, {sent} sent"
+    );
 
     // A call rings, is answered, and the answer is repeated for an acknowledgement that never comes.
     let mut world = registered();
@@ -338,7 +357,12 @@ fn nothing_is_amplified_towards_a_source_that_may_be_forged() {
         sent > received && sent <= 3 * received,
         "{received} bytes received, {sent} sent"
     );
-    assert!(world.sent_to(STRANGER).iter().any(|line| line.starts_with("SIP/2.0 200")));
+    assert!(
+        world
+            .sent_to(STRANGER)
+            .iter()
+            .any(|line| line.starts_with("SIP/2.0 200"))
+    );
 }
 
 #[test]
@@ -360,7 +384,10 @@ fn a_caller_let_in_by_any_that_hears_us_talks_without_limits() {
         world.run_s(1);
     }
     assert_eq!(
-        story(&world, A).iter().filter(|event| event.starts_with("reanswered Some")).count(),
+        story(&world, A)
+            .iter()
+            .filter(|event| event.starts_with("reanswered Some"))
+            .count(),
         30
     );
     world.command(A, UaCommand::HangUp { call });
@@ -376,7 +403,7 @@ fn five_thousand_strangers_a_second_leave_no_trace() {
     let ua = &mut world.uas[A].ua;
     for number in 0..5000_u32 {
         let address = IpAddr::from((0x0a00_0000 | number).to_be_bytes());
-        let remote = std::net::SocketAddr::new(address, 5060);
+        let remote = SocketAddr::new(address, 5060);
         assert!(!ua.hears(remote, &datagram));
         let bytes = datagram.clone();
         ua.handle_input(now, UaInput::Datagram { local, remote, bytes });
