@@ -33,6 +33,8 @@ bench: tools
 lint:
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --workspace --all-targets --all-features --locked -- -D warnings
+	$(CARGO) clippy --test interop --all-features --locked -- -D warnings
+	$(CARGO) clippy --workspace --no-default-features --locked -- -D warnings
 
 # Advisories need their database from the Internet; everything else does not.
 deny:

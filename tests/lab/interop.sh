@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/../.."
 # Built outside, where the registry can be reached.
-cargo test --locked --test interop --no-run
+cargo test --workspace --all-features --locked --test interop --no-run
 export TIPRING_REQUIRE_PEERS=1
 # They wait for one another's timers far more than they compute.
 export RUST_TEST_THREADS="${RUST_TEST_THREADS:-4}"
@@ -12,4 +12,4 @@ export RUST_TEST_THREADS="${RUST_TEST_THREADS:-4}"
 [ "$(id -u)" = 0 ] && user= || user=--map-root-user
 # shellcheck disable=SC2086  # an option or nothing
 exec unshare $user --net --pid --fork --kill-child --mount-proc \
-    sh -c 'ip link set lo up && exec cargo test --locked --offline --test interop -- "$@"' interop "$@"
+    sh -c 'ip link set lo up && exec cargo test --workspace --all-features --locked --offline --test interop -- "$@"' interop "$@"
