@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::state::{CallDirection, CallState, Cause};
 use super::{CallConfig, CallRecord, FinishedCall, SessionId};
 use crate::media::{Codec, Direction, SessionParams, SessionStats};
-use crate::sip::sdp::{MediaCapabilities, Negotiated, SdpError, Session};
+use crate::sip::sdp::{MediaCapabilities, Negotiated, Reach, SdpError, Session};
 use crate::sip::ua::CallId;
 
 /// One call.
@@ -175,6 +175,7 @@ impl Media {
             rtp_port: self.port?,
             // RTCP has a socket of its own here.
             rtcp_mux: false,
+            reach: Reach::default(),
         })
     }
 

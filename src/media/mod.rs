@@ -13,6 +13,7 @@ mod event_sender;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod gate;
+pub mod ice;
 mod jitter;
 mod outbox;
 mod playout;
@@ -23,8 +24,11 @@ pub mod rtp;
 mod sender;
 mod session;
 mod skew;
+pub mod stun;
 #[cfg(test)]
 mod tests;
+pub mod traversal;
+pub mod turn;
 mod voice_path;
 
 pub use jitter::JitterConfig;

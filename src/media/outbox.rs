@@ -9,7 +9,7 @@ const PACKET_BYTES_MAX: usize = 512;
 const PACKETS_MAX: usize = 8;
 
 /// Which of the two sockets a packet leaves by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TransmitKind {
     /// The RTP socket.
     Rtp,

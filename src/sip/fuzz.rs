@@ -3,7 +3,7 @@
 use super::digest::{Authenticator, Challenge, Credentials};
 use super::framing::StreamFramer;
 use super::message::{HeaderName, Headers, Message, Method, NameAddr, Request, StatusCode, Uri, Via};
-use super::sdp::{MediaCapabilities, Session, session_description};
+use super::sdp::{MediaCapabilities, Reach, Session, session_description};
 use crate::media::{Codec, Direction};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -51,6 +51,7 @@ pub fn description(data: &[u8]) {
         address: IpAddr::from([192, 0, 2, 1]),
         rtp_port: 16_384,
         rtcp_mux: true,
+        reach: Reach::default(),
     };
     let mut session = Session::new(1);
     if let Ok((body, negotiated)) = session.answer(&capabilities, data, Direction::SendReceive) {

@@ -6,10 +6,12 @@
 
 mod body;
 mod description;
+mod ice;
 mod negotiation;
 mod writer;
 
 pub use body::session_description;
+pub use ice::{LocalIce, Reach, RemoteIce};
 pub use negotiation::{accept_answer, answer, offer};
 
 use crate::media::{Codec, Direction};
@@ -31,6 +33,8 @@ pub struct MediaCapabilities {
     pub rtp_port: u16,
     /// Whether RTCP may share RTP's port (RFC 5761).
     pub rtcp_mux: bool,
+    /// RTCP's address, and ICE.
+    pub reach: Reach,
 }
 
 /// Number of a session and of its description (the `o=` line).
@@ -43,7 +47,7 @@ pub struct Origin {
 }
 
 /// What offer and answer agreed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Negotiated {
     /// The codec, both ways.
     pub codec: Codec,
@@ -65,6 +69,8 @@ pub struct Negotiated {
     pub packet_time_ms: u8,
     /// Direction, seen from here.
     pub direction: Direction,
+    /// What the peer says of ICE, if both do it.
+    pub ice: Option<crate::media::ice::Description>,
 }
 
 /// A description that can't be used. Each gets 488 but the first two, which get 400.

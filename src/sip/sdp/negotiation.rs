@@ -1,6 +1,7 @@
 //! Offer and answer (RFC 3264).
 
 use super::description::{Description, Stream, parse_address};
+use super::ice::{self, RemoteIce};
 use super::writer::{self, Line, encoding_name, static_payload_type};
 use super::{MediaCapabilities, Negotiated, Origin, SdpError};
 use crate::media::{Codec, Direction};
@@ -23,6 +24,7 @@ pub fn offer(capabilities: &MediaCapabilities, origin: Origin, direction: Direct
         packet_time_ms: whole_packets(capabilities.packet_time_ms.into()),
         direction,
         rtcp_mux: capabilities.rtcp_mux,
+        reach: &ice::offered(&capabilities.reach),
     };
     writer::write(capabilities, origin, &[audio])
 }
@@ -50,6 +52,7 @@ pub fn answer(
         }
     }
     let (audio_at, stream, choice) = accepted.ok_or_else(|| fault.unwrap_or(SdpError::NoAudio))?;
+    let reach = ice::answered(&capabilities.reach, &choice.ice);
     let negotiated = Negotiated {
         receive_payload_type: choice.payload_type,
         receive_telephone_event: choice.telephone_event,
@@ -69,6 +72,7 @@ pub fn answer(
                 packet_time_ms: negotiated.packet_time_ms,
                 direction: negotiated.direction,
                 rtcp_mux: negotiated.rtcp_mux,
+                reach: &reach,
             }
         })
         .collect();
@@ -111,6 +115,9 @@ pub fn accept_answer(
         ..choice.into_negotiated(capabilities)
     };
     negotiated.rtcp_mux &= offered_mux;
+    if !offered.has("ice-ufrag") {
+        negotiated.ice = None;
+    }
     Ok(negotiated)
 }
 
@@ -127,6 +134,7 @@ struct Choice {
     most_packet_time_ms: Option<u32>,
     /// Seen from the peer.
     remote_direction: Direction,
+    ice: RemoteIce,
 }
 
 fn choose(
@@ -167,11 +175,12 @@ fn choose(
             .filter(|value| *value > 0)
     };
     let stated = stated_direction(remote, stream);
+    let remote_rtp = SocketAddr::new(address, stream.port);
     Ok(Choice {
         codec,
         payload_type,
         telephone_event: telephone_event_of(stream).filter(|_| capabilities.telephone_event),
-        remote_rtp: SocketAddr::new(address, stream.port),
+        remote_rtp,
         remote_rtcp: rtcp_of(stream, address),
         rtcp_mux: stream.has("rtcp-mux"),
         packet_time_ms: milliseconds("ptime"),
@@ -182,6 +191,7 @@ fn choose(
         } else {
             stated
         },
+        ice: ice::remote(remote, stream, remote_rtp),
     })
 }
 
@@ -207,6 +217,10 @@ impl Choice {
             rtcp_mux,
             packet_time_ms: whole_packets(self.most_packet_time_ms.map_or(wanted, |most| wanted.min(most))),
             direction: self.remote_direction,
+            ice: self
+                .ice
+                .description()
+                .filter(|_| capabilities.reach.ice.is_some()),
         }
     }
 }

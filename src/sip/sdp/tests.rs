@@ -1,4 +1,6 @@
 use super::*;
+use crate::media::TransmitKind;
+use crate::media::ice::{Candidate, CandidateKind, Credentials};
 use crate::sip::fuzz;
 use crate::sip::message::{HeaderName, Headers};
 use proptest::prelude::*;
@@ -14,6 +16,7 @@ fn capabilities() -> MediaCapabilities {
         address: IpAddr::from([192, 0, 2, 10]),
         rtp_port: 16_384,
         rtcp_mux: false,
+        reach: Reach::default(),
     }
 }
 
@@ -82,12 +85,14 @@ fn two_of_us_agree() {
         address,
         rtp_port: 20_000,
         rtcp_mux: true,
+        reach: Reach::default(),
         packet_time_ms: 40,
         ..capabilities()
     };
     let caller_capabilities = MediaCapabilities {
         address: "2001:db8::10".parse().unwrap(),
         rtcp_mux: true,
+        reach: Reach::default(),
         ..capabilities()
     };
     let offered = caller.offer(&caller_capabilities, Direction::SendReceive);
@@ -256,4 +261,106 @@ proptest! {
         fuzz::description(&bytes);
         fuzz::challenge(&bytes);
     }
+}
+
+fn with_ice(candidates: &[(TransmitKind, &str)]) -> MediaCapabilities {
+    let candidates = candidates.iter().map(|(component, address)| Candidate {
+        foundation: "1".to_owned(),
+        component: *component,
+        priority: 2_130_706_431,
+        address: address.parse().unwrap(),
+        kind: CandidateKind::Host,
+        related: None,
+    });
+    let ice = LocalIce {
+        credentials: Credentials {
+            username_fragment: "8hhY".to_owned(),
+            password: "asd88fgpdd777uzjYhagZg".to_owned(),
+        },
+        candidates: candidates.collect(),
+    };
+    MediaCapabilities {
+        rtcp_mux: true,
+        reach: Reach {
+            rtcp: Some("203.0.113.7:40008".parse().unwrap()),
+            ice: Some(ice),
+        },
+        ..capabilities()
+    }
+}
+
+#[test]
+fn our_offer_with_ice() {
+    let capabilities = with_ice(&[
+        (TransmitKind::Rtp, "192.0.2.1:16384"),
+        (TransmitKind::Rtcp, "192.0.2.1:16385"),
+    ]);
+    let body = offer(&capabilities, ORIGIN, Direction::SendReceive);
+    insta::assert_snapshot!(String::from_utf8(body).unwrap().replace('\r', ""));
+}
+
+const ICE_OFFER: &str = "v=0\no=- 1 1 IN IP4 192.0.2.9\ns=-\nc=IN IP4 192.0.2.9\nt=0 0\na=ice-lite\n\
+    a=ice-pwd:YH75Fviy6338Vbrhrlp8Yh\nm=audio 4000 RTP/AVP 0\na=ice-ufrag:9uB6\na=rtcp-mux\n\
+    a=candidate:1 1 UDP 2130706431 192.0.2.9 4000 typ host generation 0\n\
+    a=candidate:2 2 udp 1694498814 203.0.113.9 4001 typ srflx raddr 192.0.2.9 rport 4001\n\
+    a=candidate:3 1 TCP 2105458943 192.0.2.9 9 typ host tcptype active\n\
+    a=candidate:4 1 UDP 77 host.local 4000 typ host\na=candidate:nonsense\n";
+
+#[test]
+fn ice_is_answered_where_it_is_offered() {
+    let capabilities = with_ice(&[(TransmitKind::Rtp, "192.0.2.1:16384")]);
+    let answer_to = |offer: &str| {
+        let (body, negotiated) =
+            answer(&capabilities, ORIGIN, offer.as_bytes(), Direction::SendReceive).unwrap();
+        (String::from_utf8(body).unwrap(), negotiated.ice)
+    };
+    let (body, ice) = answer_to(ICE_OFFER);
+    let ice = ice.unwrap();
+    assert!(ice.lite);
+    assert_eq!(ice.credentials.username_fragment, "9uB6");
+    assert_eq!(ice.credentials.password, "YH75Fviy6338Vbrhrlp8Yh");
+    let found: Vec<String> = ice
+        .candidates
+        .iter()
+        .map(|candidate| {
+            format!(
+                "{:?} {:?} {}",
+                candidate.component, candidate.kind, candidate.address
+            )
+        })
+        .collect();
+    assert_eq!(
+        found,
+        ["Rtp Host 192.0.2.9:4000", "Rtcp ServerReflexive 203.0.113.9:4001"]
+    );
+    assert!(
+        body.contains("a=ice-ufrag:8hhY\r\n") && body.contains("a=candidate:1 1 UDP 2130706431 192.0.2.1")
+    );
+
+    // Changed by a router on the way: said, and not done (RFC 8839 section 4.2.5).
+    let (body, ice) = answer_to(&ICE_OFFER.replace("c=IN IP4 192.0.2.9", "c=IN IP4 198.51.100.7"));
+    assert!(ice.is_none() && body.contains("a=ice-mismatch\r\n") && !body.contains("ice-ufrag"));
+
+    // A peer that doesn't do it hears nothing of it.
+    let (body, ice) = answer_to(&ICE_OFFER.replace("ice-ufrag", "x-nothing"));
+    assert!(ice.is_none() && !body.contains("ice") && !body.contains("candidate"));
+}
+
+#[test]
+fn an_answer_without_ice_or_with_a_mismatch_is_a_call_without_it() {
+    let without = capabilities();
+    let capabilities = with_ice(&[(TransmitKind::Rtp, "192.0.2.1:16384")]);
+    let offered = offer(&capabilities, ORIGIN, Direction::SendReceive);
+    let accepted = |answer: &str| {
+        accept_answer(&capabilities, &offered, answer.as_bytes())
+            .unwrap()
+            .ice
+    };
+    assert!(accepted(ICE_OFFER).is_some());
+    assert!(accepted(&format!("{ICE_OFFER}a=ice-mismatch\n")).is_none());
+    assert!(accepted(&ICE_OFFER.replace("ice-pwd", "x-nothing")).is_none());
+    // One that we did not ask for.
+    let plain = offer(&without, ORIGIN, Direction::SendReceive);
+    let negotiated = accept_answer(&without, &plain, ICE_OFFER.as_bytes()).unwrap();
+    assert!(negotiated.ice.is_none());
 }

@@ -17,6 +17,8 @@ pub(super) enum Line<'a> {
         packet_time_ms: u8,
         direction: Direction,
         rtcp_mux: bool,
+        /// Attributes of ICE and of RTCP's address.
+        reach: &'a str,
     },
     /// A stream of the offer that we refuse.
     Refused(&'a Stream),
@@ -56,6 +58,7 @@ fn write_stream(text: &mut String, capabilities: &MediaCapabilities, line: &Line
             packet_time_ms,
             direction,
             rtcp_mux,
+            reach,
         } => {
             let _ = write!(text, "m=audio {} {transport}", capabilities.rtp_port);
             let numbers = codecs.iter().map(|(_, number)| *number).chain(*telephone_event);
@@ -77,6 +80,7 @@ fn write_stream(text: &mut String, capabilities: &MediaCapabilities, line: &Line
             if *rtcp_mux {
                 text.push_str("a=rtcp-mux\r\n");
             }
+            text.push_str(reach);
             let _ = write!(text, "a={}\r\n", direction_name(*direction));
         }
     }

@@ -1,0 +1,414 @@
+//! The machine of one session.
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::{Gathered, Outgoing, Relay, TraversalConfig, TraversalEvent, Way};
+use crate::media::TransmitKind;
+use crate::media::ice::{Agent, Base, Description, IceEvent};
+use crate::media::stun::{BindingClient, Message, is_channel_data};
+use crate::media::turn::{TurnClient, TurnEvent};
+
+/// An offer or answer waits for servers so long and no longer: they answer within a round trip, or are away.
+const GATHER_WITHIN: Duration = Duration::from_millis(500);
+
+/// Mappings that nothing else keeps alive are refreshed so often (RFC 8445 section 11: 15 s).
+const REFRESH_EVERY: Duration = Duration::from_secs(15);
+
+/// Both sockets.
+const SOCKETS: [TransmitKind; 2] = [TransmitKind::Rtp, TransmitKind::Rtcp];
+
+/// One session's ways through address translation.
+#[derive(Debug)]
+pub struct Traversal {
+    gathered: Gathered,
+    gather_until: Option<Instant>,
+    sockets: [Socket; 2],
+    agent: Option<Agent>,
+    /// RTCP goes the way of RTP.
+    shared_port: bool,
+    /// Who is sent media now.
+    path: Option<(Way, Option<Way>)>,
+    random: StdRng,
+    transmit: VecDeque<Outgoing>,
+    events: VecDeque<TraversalEvent>,
+}
+
+#[derive(Debug, Default)]
+struct Socket {
+    binding: Option<BindingClient>,
+    turn: Option<TurnClient>,
+    /// What ICE has chosen.
+    selected: Option<(Base, SocketAddr)>,
+    way: Option<Way>,
+}
+
+impl Traversal {
+    /// Begins to gather for the sockets on `port` and the next. `seed`: from the system's randomness.
+    pub fn new(now: Instant, config: &TraversalConfig, port: u16, seed: [u8; 32]) -> Self {
+        let mut random = StdRng::from_seed(seed);
+        let agent = config.ice.then(|| {
+            let mut seed = [0; 32];
+            random.fill_bytes(&mut seed);
+            Agent::new(seed)
+        });
+        let turn_server = config.turn_server.as_ref().filter(|_| config.ice);
+        let stun_server = config.stun_server.or(turn_server.map(|server| server.address));
+        let sockets = SOCKETS.map(|_| Socket {
+            binding: stun_server
+                .map(|server| BindingClient::new(now, server, Some(REFRESH_EVERY), &mut random)),
+            turn: turn_server.map(|server| TurnClient::new(now, server.clone(), &mut random)),
+            ..Socket::default()
+        });
+        let mut traversal = Self {
+            gathered: Gathered {
+                credentials: agent.as_ref().map(|agent| agent.credentials().clone()),
+                ..Gathered::plain(port)
+            },
+            gather_until: Some(now + GATHER_WITHIN),
+            sockets,
+            agent,
+            shared_port: false,
+            path: None,
+            random,
+            transmit: VecDeque::new(),
+            events: VecDeque::new(),
+        };
+        traversal.drain(now);
+        traversal
+    }
+
+    /// What is known by now.
+    pub fn gathered(&self) -> &Gathered {
+        &self.gathered
+    }
+
+    /// What offer and answer say of ICE. `remote`: what the peer says of itself, `None` if it doesn't do ICE; `ip`: our
+    /// address towards it; `controlling`: the offer was ours.
+    pub fn connect(
+        &mut self,
+        now: Instant,
+        ip: IpAddr,
+        remote: Option<&Description>,
+        controlling: bool,
+        shared_port: bool,
+    ) {
+        self.shared_port = shared_port;
+        let Some(remote) = remote else {
+            // No relay without ICE.
+            self.agent = None;
+            self.release(now);
+            return self.drain(now);
+        };
+        if shared_port {
+            let unused = &mut self.sockets[TransmitKind::Rtcp as usize];
+            unused.binding = None;
+            if let Some(turn) = &mut unused.turn {
+                turn.release(now, &mut self.random);
+            }
+        }
+        let mut bases = Vec::new();
+        for component in SOCKETS.into_iter().take(if shared_port { 1 } else { 2 }) {
+            let socket = &mut self.sockets[component as usize];
+            bases.push(Base {
+                component,
+                relayed: false,
+            });
+            if let Some(turn) = socket.turn.as_mut().filter(|turn| turn.relayed().is_some()) {
+                let peers = remote.candidates.iter().map(|candidate| candidate.address.ip());
+                turn.permit(now, peers, &mut self.random);
+                bases.push(Base {
+                    component,
+                    relayed: true,
+                });
+            }
+        }
+        if let Some(agent) = &mut self.agent {
+            agent.start(now, &bases, ip.is_ipv4(), remote, controlling);
+        }
+        self.drain(now);
+    }
+
+    /// Prepares an offer that seeks a new way (RFC 8445 section 9).
+    pub fn restart(&mut self) {
+        if let Some(agent) = &mut self.agent {
+            agent.restart();
+            self.gathered.credentials = Some(agent.credentials().clone());
+        }
+    }
+
+    /// Gives back what servers hold for us.
+    pub fn close(&mut self, now: Instant) {
+        self.agent = None;
+        for socket in &mut self.sockets {
+            socket.binding = None;
+        }
+        self.release(now);
+        self.drain(now);
+    }
+
+    /// Takes a datagram that isn't media. `relayed`: it came through the channel that media goes through, and `from` is
+    /// the peer at its other end.
+    pub fn handle_datagram(
+        &mut self,
+        now: Instant,
+        socket: TransmitKind,
+        from: SocketAddr,
+        relayed: bool,
+        bytes: &[u8],
+    ) {
+        if relayed {
+            self.hear(now, socket, from, true, bytes);
+            return self.drain(now);
+        }
+        let own = &mut self.sockets[socket as usize];
+        let turn = own.turn.as_mut().filter(|turn| turn.server() == from);
+        if is_channel_data(bytes) {
+            if let Some(turn) = turn {
+                turn.handle_channel_data(bytes);
+            }
+        } else if let Some(message) = Message::parse(bytes) {
+            let answered = own
+                .binding
+                .as_mut()
+                .is_some_and(|client| client.server() == from && client.handle_message(now, &message))
+                || turn.is_some_and(|turn| turn.handle_message(now, &message, &mut self.random));
+            if !answered {
+                self.hear(now, socket, from, false, bytes);
+            }
+        }
+        self.drain(now);
+    }
+
+    /// To be called when [`poll_timeout`](Self::poll_timeout) is due.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for socket in &mut self.sockets {
+            if let Some(binding) = &mut socket.binding {
+                binding.handle_timeout(now, &mut self.random);
+            }
+            if let Some(turn) = &mut socket.turn {
+                turn.handle_timeout(now, &mut self.random);
+            }
+        }
+        if let Some(agent) = &mut self.agent {
+            agent.handle_timeout(now);
+        }
+        self.drain(now);
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout) at the latest.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let servers = self.sockets.iter().flat_map(|socket| {
+            let binding = socket.binding.as_ref().and_then(BindingClient::poll_timeout);
+            binding
+                .into_iter()
+                .chain(socket.turn.as_ref().and_then(TurnClient::poll_timeout))
+        });
+        servers
+            .chain(self.agent.as_ref().and_then(Agent::poll_timeout))
+            .chain(self.gather_until)
+            .min()
+    }
+
+    /// The next datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<Outgoing> {
+        self.transmit.pop_front()
+    }
+
+    /// What happened.
+    pub fn poll_event(&mut self) -> Option<TraversalEvent> {
+        self.events.pop_front()
+    }
+
+    fn hear(&mut self, now: Instant, socket: TransmitKind, from: SocketAddr, relayed: bool, bytes: &[u8]) {
+        let base = Base {
+            component: socket,
+            relayed,
+        };
+        if let (Some(agent), Some(message)) = (&mut self.agent, Message::parse(bytes)) {
+            agent.handle_message(now, base, from, &message);
+        }
+    }
+
+    fn release(&mut self, now: Instant) {
+        for socket in &mut self.sockets {
+            if let Some(turn) = &mut socket.turn {
+                turn.release(now, &mut self.random);
+            }
+            socket.selected = None;
+            socket.way = None;
+        }
+    }
+
+    /// Carries what the parts say to each other until all are silent.
+    fn drain(&mut self, now: Instant) {
+        loop {
+            let mut idle = true;
+            for socket in SOCKETS {
+                while let Some(event) = self.sockets[socket as usize]
+                    .turn
+                    .as_mut()
+                    .and_then(TurnClient::poll_event)
+                {
+                    idle = false;
+                    self.turn_event(now, socket, event);
+                }
+            }
+            while let Some(transmit) = self.agent.as_mut().and_then(Agent::poll_transmit) {
+                idle = false;
+                let Base { component, relayed } = transmit.base;
+                if !relayed {
+                    self.transmit.push_back(Outgoing {
+                        socket: component,
+                        to: transmit.to,
+                        bytes: transmit.bytes,
+                    });
+                } else if let Some(turn) = &mut self.sockets[component as usize].turn {
+                    turn.send(transmit.to, &transmit.bytes, &mut self.random);
+                }
+            }
+            while let Some(event) = self.agent.as_mut().and_then(Agent::poll_event) {
+                idle = false;
+                self.ice_event(now, event);
+            }
+            if idle {
+                break;
+            }
+        }
+        for component in SOCKETS {
+            let socket = &mut self.sockets[component as usize];
+            while let Some((to, bytes)) = socket.poll_transmit() {
+                self.transmit.push_back(Outgoing {
+                    socket: component,
+                    to,
+                    bytes,
+                });
+            }
+        }
+        self.gather(now);
+        self.tell_path();
+    }
+
+    fn gather(&mut self, now: Instant) {
+        let Some(until) = self.gather_until else { return };
+        let waiting = self.sockets.iter().any(|socket| {
+            socket.binding.as_ref().is_some_and(BindingClient::is_asking)
+                || socket.turn.as_ref().is_some_and(TurnClient::is_allocating)
+        });
+        if waiting && now < until {
+            return;
+        }
+        self.gather_until = None;
+        for (index, socket) in self.sockets.iter().enumerate() {
+            let binding = socket.binding.as_ref().and_then(BindingClient::mapped);
+            let turn = socket.turn.as_ref();
+            self.gathered.mapped[index] = binding.or(turn.and_then(TurnClient::mapped));
+            self.gathered.relayed[index] = turn.and_then(TurnClient::relayed);
+        }
+        self.events.push_back(TraversalEvent::Gathered);
+    }
+
+    fn turn_event(&mut self, now: Instant, socket: TransmitKind, event: TurnEvent) {
+        let own = &mut self.sockets[socket as usize];
+        match event {
+            TurnEvent::Allocated => {}
+            TurnEvent::Failed(_) => {
+                own.turn = None;
+                self.relay_lost(socket);
+            }
+            TurnEvent::Bound(peer, channel) => {
+                if let (Some((base, remote)), Some(turn)) = (own.selected, &own.turn)
+                    && base.relayed
+                    && remote == peer
+                {
+                    let server = turn.server();
+                    let relay = Some(Relay {
+                        server,
+                        channel,
+                        peer,
+                    });
+                    own.way = Some(Way { to: peer, relay });
+                }
+            }
+            TurnEvent::NotBound(_) => self.relay_lost(socket),
+            TurnEvent::Data(peer, bytes) => self.hear(now, socket, peer, true, &bytes),
+        }
+    }
+
+    /// What went through the relay goes nowhere.
+    fn relay_lost(&mut self, socket: TransmitKind) {
+        let base = Base {
+            component: socket,
+            relayed: true,
+        };
+        if let Some(agent) = &mut self.agent {
+            agent.drop_base(base);
+        }
+        if self.sockets[socket as usize]
+            .selected
+            .is_some_and(|(selected, _)| selected == base)
+        {
+            self.way_lost(socket);
+        }
+    }
+
+    fn way_lost(&mut self, socket: TransmitKind) {
+        let own = &mut self.sockets[socket as usize];
+        own.selected = None;
+        own.way = None;
+        if socket == TransmitKind::Rtp {
+            self.path = None;
+            self.events.push_back(TraversalEvent::Lost);
+        }
+    }
+
+    fn ice_event(&mut self, now: Instant, event: IceEvent) {
+        match event {
+            IceEvent::Selected { base, remote } => {
+                let own = &mut self.sockets[base.component as usize];
+                own.selected = Some((base, remote));
+                match &mut own.turn {
+                    Some(turn) if base.relayed => turn.bind(now, remote, &mut self.random),
+                    _ => {
+                        own.way = Some(Way {
+                            to: remote,
+                            relay: None,
+                        });
+                        // The checks keep the mapping alive.
+                        own.binding = None;
+                    }
+                }
+            }
+            IceEvent::Failed => self.events.push_back(TraversalEvent::Lost),
+            IceEvent::ConsentExpired(socket) => self.way_lost(socket),
+        }
+    }
+
+    fn tell_path(&mut self) {
+        let [rtp, rtcp] = &self.sockets;
+        let Some(rtp) = rtp.way else { return };
+        let rtcp = if self.shared_port { Some(rtp) } else { rtcp.way };
+        if self.path != Some((rtp, rtcp)) {
+            self.path = Some((rtp, rtcp));
+            self.events.push_back(TraversalEvent::Path { rtp, rtcp });
+        }
+    }
+}
+
+impl Socket {
+    /// The next datagram for a server.
+    fn poll_transmit(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
+        if let Some(binding) = &mut self.binding
+            && let Some(bytes) = binding.poll_transmit()
+        {
+            return Some((binding.server(), bytes));
+        }
+        let turn = self.turn.as_mut()?;
+        let bytes = turn.poll_transmit()?;
+        Some((turn.server(), bytes))
+    }
+}
