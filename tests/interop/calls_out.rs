@@ -38,18 +38,6 @@ fn ends(asterisk: &Asterisk, tipring: &Tipring, telephone: &Telephone, cause: &s
     assert_eq!(calls[0]["cause"], cause, "{calls:?}");
 }
 
-#[track_caller]
-fn assert_alike(said: &[i16], heard: &[i16], tipring: &Tipring) {
-    let (offset, likeness) = sound::find(said, heard);
-    println!("after {} ms, correlation {likeness:.4}", offset / 8);
-    assert!(likeness > 0.98, "correlation {likeness}");
-    let end = heard.len().min(offset + said.len());
-    if let Some(pesq) = sound::pesq(said, &heard[offset..end], &tipring.folder()) {
-        println!("PESQ {pesq:.2}");
-        assert!(pesq >= 3.9, "PESQ {pesq}");
-    }
-}
-
 #[test]
 fn speech_comes_back_from_the_echo_as_it_was_said() {
     let Some(asterisk) = Asterisk::start() else { return };
@@ -62,7 +50,7 @@ fn speech_comes_back_from_the_echo_as_it_was_said() {
     telephone.say(said.clone());
     telephone.wait_silent();
     telephone.listen(500);
-    assert_alike(&said, &telephone.heard_since(mark), &tipring);
+    sound::assert_alike(&said, &telephone.heard_since(mark), &tipring.folder());
 
     ends(&asterisk, &tipring, &telephone, "local_hangup");
     let calls = tipring.calls();
@@ -89,7 +77,11 @@ fn a_recording_of_the_exchange_is_heard_as_it_was_recorded() {
     let mark = telephone.mark();
     tipring.wait_line("talking", 5);
     tipring.wait_line("busy_tone", 20);
-    assert_alike(&asterisk.speech(), &telephone.heard_since(mark), &tipring);
+    sound::assert_alike(
+        &asterisk.speech(),
+        &telephone.heard_since(mark),
+        &tipring.folder(),
+    );
     ends(&asterisk, &tipring, &telephone, "remote_hangup");
 }
 
@@ -103,7 +95,8 @@ fn what_is_said_arrives_at_the_far_end_as_it_was_said() {
     telephone.wait_silent();
     telephone.listen(300);
     ends(&asterisk, &tipring, &telephone, "local_hangup");
-    assert_alike(&said, &sound::read_wav(&asterisk.file("recording.wav")), &tipring);
+    let recording = sound::read_wav(&asterisk.file("recording.wav"));
+    sound::assert_alike(&said, &recording, &tipring.folder());
 }
 
 #[test]

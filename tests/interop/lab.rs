@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, ChildStdin, ChildStdout, Command};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
@@ -68,6 +68,12 @@ impl Process {
                 .spawn()
                 .unwrap_or_else(|error| panic!("{command:?}: {error}")),
         )
+    }
+
+    /// Its standard input and output, where they were piped; once.
+    pub fn pipes(&mut self) -> (ChildStdin, ChildStdout) {
+        let pipes = (self.0.stdin.take(), self.0.stdout.take());
+        (pipes.0.expect("a piped input"), pipes.1.expect("a piped output"))
     }
 
     pub fn is_running(&mut self) -> bool {

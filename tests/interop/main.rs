@@ -1,4 +1,4 @@
-//! The real program against real peers: Asterisk, Kamailio, baresip, scripted peers of sipp.
+//! The real program against real peers: Asterisk, Kamailio, baresip, pjsua2, scripted peers of sipp.
 //!
 //! `tests/lab/setup.sh interop` installs them; where one is missing its tests are skipped and say so. `tests/lab/interop.sh`
 //! runs all of this in a network of its own where nothing may be skipped.
@@ -18,6 +18,7 @@ mod lab;
 mod odd_peers;
 mod other_telephones;
 mod peers;
+mod pjsua;
 mod provider;
 mod registration;
 mod sound;

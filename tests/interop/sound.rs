@@ -134,6 +134,19 @@ fn likeness(one: &[i16], other: &[i16]) -> f32 {
     (both / (first * second).sqrt().max(1.0)) as f32
 }
 
+/// Real speech has come through as it was said: alike sample by sample and, where PESQ is installed, to the ear.
+#[track_caller]
+pub fn assert_alike(said: &[i16], heard: &[i16], folder: &Path) {
+    let (offset, likeness) = find(said, heard);
+    println!("after {} ms, correlation {likeness:.4}", offset / 8);
+    assert!(likeness > 0.98, "correlation {likeness}");
+    let end = heard.len().min(offset + said.len());
+    if let Some(pesq) = pesq(said, &heard[offset..end], folder) {
+        println!("PESQ {pesq:.2}");
+        assert!(pesq >= 3.9, "PESQ {pesq}");
+    }
+}
+
 /// ITU-T P.862 (narrow band, as MOS-LQO of P.862.1) of `heard` against `said`; `None` where the program for it is
 /// not installed.
 pub fn pesq(said: &[i16], heard: &[i16], folder: &Path) -> Option<f32> {

@@ -5,7 +5,8 @@
 #
 #   build     compiler and libraries
 #   test      + what `make test` needs
-#   interop   + real peers: Kamailio, baresip, sipp from Debian's packages, Asterisk and PESQ into the cache
+#   interop   + real peers: Kamailio, baresip, sipp from Debian's packages, Asterisk, pjsua2 and PESQ into the
+#             cache
 #   all       + cargo-deny and cargo-fuzz
 #
 # Does nothing where everything is there. Root is needed for apt only (taken by sudo). Asterisk is not in Debian's
@@ -69,7 +70,7 @@ interop_packages() {
     packages mmdebstrap sip-tester baresip-core kamailio iproute2 util-linux python3-venv python3-dev
     mkdir -p "$cache"
     asterisk
-    pesq
+    python_tools
 }
 
 # Asterisk and recorded speech, with every library they need, in a folder that it is run from in place.
@@ -89,13 +90,14 @@ asterisk() {
     mv "$part" "$cache/asterisk"
 }
 
-# ITU-T P.862 for the tests that compare speech.
-pesq() {
-    "$cache/venv/bin/python" -c 'import pesq, soundfile' 2>/dev/null && return
-    echo "installing pesq into $cache/venv"
+# ITU-T P.862 for the tests that compare speech, and pjsua2, the telephone of another make.
+python_tools() {
+    "$cache/venv/bin/python" -c 'import pesq, soundfile, pjsua2' 2>/dev/null && return
+    echo "installing pesq and pjsua2 into $cache/venv"
     rm -rf "$cache/venv"
     python3 -m venv "$cache/venv"
-    "$cache/venv/bin/pip" install -q --disable-pip-version-check numpy soundfile pesq
+    "$cache/venv/bin/pip" install -q --disable-pip-version-check numpy soundfile pesq \
+        pjsua2-python==2.15.1.post1
 }
 
 cargo_tools() {

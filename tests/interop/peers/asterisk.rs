@@ -141,7 +141,7 @@ impl Asterisk {
 
     /// Real speech, 8000 Hz.
     pub fn speech(&self) -> Vec<i16> {
-        sound::read_wav(&sounds(&self.root).join(SPEECH).with_extension("wav"))
+        read_speech(&self.root)
     }
 
     fn wait_booted(&mut self) {
@@ -158,6 +158,19 @@ impl Drop for Asterisk {
             println!("--- Asterisk's log:\n{}", self.log());
         }
     }
+}
+
+/// Real speech without an Asterisk; `None` where its recordings aren't installed.
+pub fn speech() -> Option<Vec<i16>> {
+    let root = cache().join("asterisk");
+    if !sounds(&root).exists() {
+        return skip("no recordings of Asterisk's");
+    }
+    Some(read_speech(&root))
+}
+
+fn read_speech(root: &Path) -> Vec<i16> {
+    sound::read_wav(&sounds(root).join(SPEECH).with_extension("wav"))
 }
 
 fn start(root: &Path, run: &Path) -> Process {

@@ -3,9 +3,11 @@
 mod asterisk;
 mod baresip;
 mod kamailio;
+mod pjsua;
 mod sipp;
 
-pub use asterisk::Asterisk;
+pub use asterisk::{Asterisk, speech};
 pub use baresip::{Baresip, SAYS_HZ};
 pub use kamailio::{Kamailio, Ways};
+pub use pjsua::Pjsua;
 pub use sipp::Sipp;
