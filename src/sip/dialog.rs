@@ -48,7 +48,7 @@ impl Dialog {
             remote: request.headers.from().ok()?,
             local_seq: 0,
             remote_seq: Some(request.headers.cseq().ok()?.number),
-            remote_target: first_contact(&request.headers)?,
+            remote_target: first_contact(&request.headers).or_else(|| sender_of_old(request))?,
             route_set: request.headers.record_routes().ok()?,
             contact,
         })
@@ -142,6 +142,13 @@ impl Dialog {
         headers.push(HeaderName::CSEQ, CSeq { number: seq, method }.to_string());
         request
     }
+}
+
+/// Where requests to a peer of RFC 2543 go: Contact was not required there, and From is where it is reached.
+fn sender_of_old(request: &Request) -> Option<Uri> {
+    let old = request.headers.via_top().ok()?.rfc3261_branch().is_none();
+    old.then(|| request.headers.from().ok().map(|from| from.uri))
+        .flatten()
 }
 
 fn first_contact(headers: &Headers) -> Option<Uri> {

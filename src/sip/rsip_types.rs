@@ -144,8 +144,11 @@ mod tests {
     #[test]
     fn rsip_agrees_wherever_it_can_read() {
         let mut compared = 0;
-        let own = ("own".to_owned(), String::new(), INVITE.as_bytes().to_vec());
-        for (name, _, bytes) in torture::messages().into_iter().chain([own]) {
+        let own = ("own".to_owned(), INVITE.as_bytes().to_vec());
+        let crooked = torture::messages()
+            .into_iter()
+            .map(|message| (message.name, message.bytes));
+        for (name, bytes) in crooked.chain([own]) {
             let (Ok(ours), Ok(theirs)) = (
                 Message::parse(&bytes),
                 rsip::SipMessage::try_from(bytes.as_slice()),

@@ -1,6 +1,8 @@
 //! From bytes to a message (RFC 3261 section 7), and what is wrong with those that are none.
 
-use super::{HeaderError, HeaderName, Headers, Message, Method, Request, Response, StatusCode, Uri, lex};
+use super::{
+    HeaderError, HeaderName, Headers, Message, Method, Request, Response, StatusCode, Uri, Via, lex,
+};
 
 /// Longest message taken: what a UDP datagram can hold.
 pub const MAX_MESSAGE_BYTES: usize = 65_535;
@@ -187,8 +189,8 @@ fn judge(bytes: &[u8], foreseen: Option<Fault>) -> Result<Message, ParseError> {
     }
 }
 
-fn refuse(method: Method, headers: Headers, fault: Fault) -> ParseError {
-    if headers.via_top().is_err() {
+fn refuse(method: Method, mut headers: Headers, fault: Fault) -> ParseError {
+    if headers.via_top().is_err() && !mend_via(&mut headers) {
         return ParseError::Garbage(fault);
     }
     let status = match fault {
@@ -202,6 +204,24 @@ fn refuse(method: Method, headers: Headers, fault: Fault) -> ParseError {
         status,
         fault,
     }))
+}
+
+/// Leaves of Via what can be read, parameters last, so that a refusal finds back (RFC 4475 3.1.2.1). `false`: the
+/// topmost one names nobody.
+fn mend_via(headers: &mut Headers) -> bool {
+    let without_parameters = |via: &str| Via::parse(via.split(';').next().unwrap_or_default());
+    let vias: Vec<Option<Via>> = headers
+        .all(&HeaderName::VIA)
+        .map(|via| Via::parse(&via).or_else(|| without_parameters(&via)))
+        .collect();
+    if !matches!(vias.first(), Some(Some(_))) {
+        return false;
+    }
+    headers.remove(&HeaderName::VIA);
+    for via in vias.into_iter().flatten() {
+        headers.push(HeaderName::VIA, via.to_string());
+    }
+    true
 }
 
 /// What both kinds need to be matched to a transaction and a dialog.

@@ -265,7 +265,7 @@ fn a_control_character_in_a_reason_phrase_reads_as_it_prints() {
 fn mutated() -> impl Strategy<Value = Vec<u8>> {
     let all: Vec<_> = torture::messages()
         .into_iter()
-        .map(|(_, _, bytes)| bytes)
+        .map(|message| message.bytes)
         .collect();
     let edits = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4u8), 1..12);
     (prop::sample::select(all), edits).prop_map(|(mut bytes, edits)| {

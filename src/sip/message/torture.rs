@@ -5,8 +5,20 @@ use super::*;
 const RFC4475: &str = include_str!("../../../tests/data/sip/rfc4475.txt");
 const RFC5118: &str = include_str!("../../../tests/data/sip/rfc5118.txt");
 
-/// Name, verdict, bytes.
-pub(crate) fn messages() -> Vec<(String, String, Vec<u8>)> {
+/// One of the messages.
+pub(crate) struct Torture {
+    pub name: String,
+    /// Of its RFC.
+    pub section: String,
+    /// What the parser must make of it.
+    pub parsed: String,
+    /// What a user agent may do about it, by the RFC.
+    pub answer: String,
+    pub bytes: Vec<u8>,
+}
+
+/// All of them.
+pub(crate) fn messages() -> Vec<Torture> {
     [RFC4475, RFC5118]
         .iter()
         .flat_map(|file| file.split("\n=== ").skip(1))
@@ -14,9 +26,12 @@ pub(crate) fn messages() -> Vec<(String, String, Vec<u8>)> {
         .collect()
 }
 
-fn read(section: &str) -> (String, String, Vec<u8>) {
+fn read(section: &str) -> Torture {
     let (title, text) = section.split_once('\n').unwrap();
-    let (name, verdict) = title.split_once(' ').unwrap();
+    let words: Vec<&str> = title.split(' ').collect();
+    let [name, number, parsed, answer] = words[..] else {
+        panic!("{title}")
+    };
     // A comment before the next section belongs to that.
     let text = text.split("\n# ").next().unwrap();
     // The line break before what follows went with the splitting.
@@ -26,7 +41,13 @@ fn read(section: &str) -> (String, String, Vec<u8>) {
     if let Some(at) = bytes.windows(5).position(|window| window == b": @\r\n") {
         bytes.splice(at..at + 5, length.into_bytes());
     }
-    (name.to_owned(), verdict.to_owned(), bytes)
+    Torture {
+        name: name.to_owned(),
+        section: number.to_owned(),
+        parsed: parsed.to_owned(),
+        answer: answer.to_owned(),
+        bytes,
+    }
 }
 
 fn expand(text: &str) -> Vec<u8> {
@@ -73,21 +94,28 @@ fn verdict(bytes: &[u8]) -> String {
 }
 
 fn request(name: &str) -> Request {
-    let (_, _, bytes) = messages().into_iter().find(|(other, ..)| other == name).unwrap();
-    match Message::parse(&bytes) {
+    let message = messages()
+        .into_iter()
+        .find(|message| message.name == name)
+        .unwrap();
+    match Message::parse(&message.bytes) {
         Ok(Message::Request(request)) => request,
         other => panic!("{name}: {other:?}"),
     }
 }
 
 #[test]
-fn every_message_gets_its_verdict() {
+fn every_message_is_parsed_or_refused_as_it_deserves() {
     let all = messages();
-    assert_eq!(all.len(), 49 + 11);
+    assert_eq!(all.len(), 49 + 12);
     let wrong: Vec<_> = all
         .iter()
-        .filter(|(_, wanted, bytes)| verdict(bytes) != *wanted)
-        .map(|(name, wanted, bytes)| format!("{name}: {wanted} wanted, {:?}", Message::parse(bytes)))
+        .filter(|message| verdict(&message.bytes) != message.parsed)
+        .map(
+            |Torture {
+                 name, parsed, bytes, ..
+             }| { format!("{name}: {parsed} wanted, {:?}", Message::parse(bytes)) },
+        )
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -95,7 +123,7 @@ fn every_message_gets_its_verdict() {
 /// What is accepted is accepted again as we print it, and says the same.
 #[test]
 fn accepted_messages_survive_printing() {
-    for (name, _, bytes) in messages() {
+    for Torture { name, bytes, .. } in messages() {
         if let Ok(message) = Message::parse(&bytes) {
             assert_eq!(Message::parse(&message.to_bytes()), Ok(message), "{name}");
         }
@@ -171,6 +199,17 @@ fn escapes_are_undone_once_and_only_in_uris() {
     assert!(!contacts[0].uri.equivalent(&contacts[1].uri));
 }
 
+/// A signature of 338 bytes of DER, line breaks of either kind within it.
+#[test]
+fn a_binary_body_is_kept_byte_by_byte() {
+    let body = request("mpart01").body;
+    assert_eq!(body.len(), 553);
+    let der = body.windows(2).position(|pair| pair == b"0\x82").unwrap();
+    let length = usize::from(u16::from_be_bytes([body[der + 2], body[der + 3]]));
+    let rest = &body[der + 4 + length..];
+    assert!(rest.starts_with(b"\r\n--7a9cbec02ceef655--"), "{rest:?}");
+}
+
 #[test]
 fn only_the_first_of_two_requests_in_a_datagram_counts() {
     let register = request("dblreq");
@@ -230,6 +269,10 @@ fn ipv6_hosts_and_ports() {
     assert_eq!(
         host_port("ipv6-bug-abnf-3-colons"),
         ("[2001:db8::c000:201]".into(), None)
+    );
+    assert_eq!(
+        host_port("ipv6-correct-abnf-2-colons"),
+        host_port("ipv6-bug-abnf-3-colons")
     );
     for name in ["via-received-param-with-delim", "via-received-param-no-delim"] {
         let via = request(name).headers.via_top().unwrap();

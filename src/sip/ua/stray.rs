@@ -62,6 +62,7 @@ impl UserAgent {
         }
         self.wrong_extension(arrived)
             .or_else(|| self.wrong_body(arrived))
+            .or_else(|| self.wrong_answer(arrived))
             .or_else(|| {
                 let full = self.calls.len() >= CALL_LIMIT
                     || self.servers.len() >= super::server::SERVER_LIMIT
@@ -109,6 +110,29 @@ impl UserAgent {
         let mut response = self.stateless_response(arrived, status(415));
         response.headers.push(HeaderName::ACCEPT, ACCEPT);
         Some(response)
+    }
+
+    /// 406: a caller who takes no SDP cannot be answered (RFC 4475 3.3.15).
+    fn wrong_answer(&self, arrived: &Arrived) -> Option<Response> {
+        let request = &arrived.request;
+        let headers = &request.headers;
+        if request.method != Method::Invite || !headers.has(&HeaderName::ACCEPT) {
+            return None;
+        }
+        let takes_sdp = headers.all(&HeaderName::ACCEPT).any(|range| {
+            let kind = range
+                .split(';')
+                .next()
+                .unwrap_or_default()
+                .trim()
+                .to_ascii_lowercase();
+            matches!(kind.as_str(), "application/sdp" | "application/*" | "*/*")
+        });
+        (!takes_sdp).then(|| {
+            let mut response = self.stateless_response(arrived, status(406));
+            response.headers.push(HeaderName::ACCEPT, ACCEPT);
+            response
+        })
     }
 
     /// An unsolicited NOTIFY: message waiting is welcome, a keep-alive is too (many servers use it so).

@@ -4,4 +4,5 @@ mod calls;
 mod guard;
 mod registration;
 mod strangers;
+mod torture;
 mod world;
