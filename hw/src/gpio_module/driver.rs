@@ -9,8 +9,8 @@ use super::ring_trip::RingTrip;
 use super::{Config, NotWired, OpenDrainPin, Pins};
 use crate::{Capabilities, Slic, SlicError, SlicEvent};
 
-/// From the last reversal to RM low. The sheets ask for more than 10 ms.
-const RING_MODE_HOLD: Duration = Duration::from_millis(12);
+/// From the last reversal to RM low. The sheets ask for more than 10 ms, and a timer is late, never early.
+const RING_MODE_HOLD: Duration = Duration::from_micros(10_300);
 
 /// How long the detector's edges mean nothing after ringing: one cycle at 20 Hz, in which bells discharge into the
 /// loop. th-wilde/retrophone waits 100 ms, which is late for an answer in the pause.
@@ -53,6 +53,8 @@ enum Mode {
     Ringing {
         toggle_at: Instant,
         reversed: bool,
+        /// Of F/R the last time.
+        toggled_at: Instant,
         ending: bool,
         trip: RingTrip,
     },
@@ -115,15 +117,25 @@ where
         self.mode = Mode::Ringing {
             toggle_at: now + half_period,
             reversed: false,
+            toggled_at: now,
             ending: false,
             trip: RingTrip::new(now, 2 * half_period, self.detected.1),
         };
         Ok(())
     }
 
+    /// F/R to rest if it isn't there, and RM low when it has been there for long enough.
     fn stop_ringing(&mut self, now: Instant) -> Result<(), SlicError> {
+        let at_rest_since = match self.mode {
+            Mode::Ringing {
+                reversed: false,
+                toggled_at,
+                ..
+            } => toggled_at,
+            _ => now,
+        };
         self.mode = Mode::Stopping {
-            ring_mode_low_at: now + RING_MODE_HOLD,
+            ring_mode_low_at: now.max(at_rest_since + RING_MODE_HOLD),
         };
         self.set_forward_reverse(false)
     }
@@ -131,35 +143,7 @@ where
     fn advance(&mut self, now: Instant) -> Result<(), SlicError> {
         match self.mode {
             Mode::Fed | Mode::PoweredDown => Ok(()),
-            Mode::Ringing {
-                toggle_at,
-                reversed,
-                ending,
-                mut trip,
-            } => {
-                if let Some(lifted) = trip.lifted(now) {
-                    self.report(lifted, true);
-                    return self.stop_ringing(now);
-                }
-                if now < toggle_at {
-                    return Ok(());
-                }
-                if ending && reversed {
-                    return self.stop_ringing(now);
-                }
-                let half_period = self.config.ring_frequency.half_period();
-                // Deadlines follow from deadlines, so nothing drifts. Called very late, one long half wave is
-                // better than the short ones that would catch up.
-                let late = now.saturating_duration_since(toggle_at);
-                let from = if late > half_period / 4 { now } else { toggle_at };
-                self.mode = Mode::Ringing {
-                    toggle_at: from + half_period,
-                    reversed: !reversed,
-                    ending,
-                    trip,
-                };
-                self.set_forward_reverse(!reversed)
-            }
+            Mode::Ringing { .. } => self.ring_on(now),
             Mode::Stopping { ring_mode_low_at } if now < ring_mode_low_at => Ok(()),
             Mode::Stopping { .. } => {
                 self.mode = Mode::Settling {
@@ -176,6 +160,57 @@ where
                 Ok(())
             }
         }
+    }
+
+    /// The next step of ringing, if one is due.
+    fn ring_on(&mut self, now: Instant) -> Result<(), SlicError> {
+        let Mode::Ringing {
+            toggle_at,
+            reversed,
+            toggled_at,
+            ending,
+            trip,
+        } = &mut self.mode
+        else {
+            return Ok(());
+        };
+        if let Some(lifted) = trip.lifted(now) {
+            self.report(lifted, true);
+            return self.stop_ringing(now);
+        }
+        let half_period = self.config.ring_frequency.half_period();
+        if *reversed && trip.maybe_at().is_some_and(|at| at <= now) && now < *toggle_at {
+            // The rest of this half wave is at rest as well; where nobody answers, ringing goes on as it would have.
+            *toggle_at += half_period;
+        } else if now < *toggle_at || !*reversed && trip.rest_until(now).is_some() {
+            return Ok(());
+        } else {
+            // Deadlines follow from deadlines, so nothing drifts. Called very late, one long half wave is better than
+            // the short ones that would catch up.
+            let late = now.saturating_duration_since(*toggle_at);
+            let from = if late > half_period / 4 { now } else { *toggle_at };
+            *toggle_at = from + half_period;
+        }
+        if *ending {
+            return self.stop_ringing(now);
+        }
+        *reversed = !*reversed;
+        *toggled_at = now;
+        let reversed = *reversed;
+        self.set_forward_reverse(reversed)
+    }
+
+    /// When [`ring_on`](Self::ring_on) is to be called next.
+    fn ringing_due(toggle_at: Instant, reversed: bool, trip: &RingTrip) -> Instant {
+        let toggle_at = match trip.rest_until(toggle_at) {
+            Some(until) if !reversed => until,
+            _ => toggle_at,
+        };
+        let maybe_at = trip.maybe_at().filter(|_| reversed);
+        [trip.certain_at(), maybe_at]
+            .into_iter()
+            .flatten()
+            .fold(toggle_at, Instant::min)
     }
 
     /// Where a pin failed in the middle of ringing nothing is known to be as it should: everything to rest.
@@ -333,10 +368,12 @@ where
     fn poll_timeout(&self) -> Option<Instant> {
         match &self.mode {
             Mode::Fed | Mode::PoweredDown => None,
-            Mode::Ringing { toggle_at, trip, .. } => Some(
-                trip.poll_timeout()
-                    .map_or(*toggle_at, |tripped| tripped.min(*toggle_at)),
-            ),
+            Mode::Ringing {
+                toggle_at,
+                reversed,
+                trip,
+                ..
+            } => Some(Self::ringing_due(*toggle_at, *reversed, trip)),
             Mode::Stopping { ring_mode_low_at } => Some(*ring_mode_low_at),
             Mode::Settling { until } => Some(*until),
         }

@@ -6,6 +6,7 @@ use super::*;
 use crate::model::{Fault, ModelPin, ModelPowerDown, ModuleModel, Sheet};
 use crate::testing::epoch;
 use crate::{Slic, SlicError, SlicEvent};
+use std::fmt::Write;
 use std::time::Instant;
 
 const MS: Duration = Duration::from_millis(1);
@@ -17,6 +18,8 @@ struct Rig {
     start: Instant,
     now: Instant,
     hooks: Vec<(Duration, bool)>,
+    /// When each of them was told of.
+    told: Vec<Instant>,
     /// Added to each of the driver's deadlines, in turn: a thread that is woken late.
     late: Vec<Duration>,
     woken: usize,
@@ -38,6 +41,7 @@ impl Rig {
             start,
             now: start,
             hooks: Vec::new(),
+            told: Vec::new(),
             late: Vec::new(),
             woken: 0,
         }
@@ -76,6 +80,7 @@ impl Rig {
             }
             while let Some(SlicEvent::Hook { closed, at }) = self.driver.poll_event() {
                 self.hooks.push((at - self.start, closed));
+                self.told.push(next);
             }
             if next == end {
                 return;
@@ -160,6 +165,65 @@ fn rests_on_the_idle_level_before_ring_mode_falls() {
         );
         assert_eq!((rig.model.faults(), rig.hooks), (vec![], vec![]));
     }
+}
+
+/// Worst of all moments of a cycle, ms from the lifting: the last reversal, RM low, the answer told.
+fn worst_of_a_cycle(hz: f64, chatter: Duration) -> [f64; 3] {
+    const STEPS: u32 = 200;
+    let frequency = RingFrequency::from_hz(hz).unwrap();
+    let sheet = Sheet {
+        chatter,
+        ..Sheet::default()
+    };
+    let mut worst = [0.0_f64; 3];
+    for step in 0..STEPS {
+        let mut rig = Rig::new(sheet, frequency);
+        rig.driver.set_ringing(rig.now, true).unwrap();
+        rig.run(1000 * MS + 2 * frequency.half_period() * step / STEPS);
+        let lifted = rig.now;
+        rig.model.lift(lifted);
+        rig.run(200 * MS);
+        assert!(!rig.model.ring_mode() && rig.model.faults().is_empty());
+        assert!(matches!(rig.hooks[..], [(_, true)]), "{:?}", rig.hooks);
+        let reversals = rig.model.reversals();
+        let times = [
+            *reversals.last().unwrap(),
+            rig.model.ring_mode_since(),
+            rig.told[0],
+        ];
+        for (worst, at) in worst.iter_mut().zip(times) {
+            *worst = worst.max(at.saturating_duration_since(lifted).as_secs_f64() * 1e3);
+        }
+    }
+    worst
+}
+
+/// The telephone hears ringing until F/R reverses no more. RM falls at least 10 ms later (both sheets), and until then
+/// a steady 72 V stand where 48 V do on hook.
+#[test]
+fn ringing_is_off_within_30_ms_whenever_the_receiver_is_lifted() {
+    let mut table = String::from("   Hz  bell ms  last reversal ms  RM low ms  told ms\n");
+    let mut latest = 0.0_f64;
+    for (hz, bell_ms) in [
+        (50.0 / 3.0, 0),
+        (50.0 / 3.0, 18),
+        (20.0, 0),
+        (20.0, 18),
+        (25.0, 0),
+        (25.0, 18),
+        (50.0, 0),
+        (50.0, 6),
+    ] {
+        let [reversal, low, told] = worst_of_a_cycle(hz, bell_ms * MS);
+        writeln!(
+            table,
+            "{hz:5.1}  {bell_ms:7}  {reversal:16.1}  {low:9.1}  {told:7.1}"
+        )
+        .unwrap();
+        latest = latest.max(low);
+    }
+    insta::assert_snapshot!(table);
+    assert!(latest <= 30.0, "{table}");
 }
 
 /// RetroPhone heard about 100 ms of ringing in the receiver.

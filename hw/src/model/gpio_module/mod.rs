@@ -152,6 +152,11 @@ impl ModuleModel {
         self.state().ring_mode
     }
 
+    /// When RM changed last.
+    pub fn ring_mode_since(&self) -> Instant {
+        self.state().ring_mode_since
+    }
+
     /// Whether the battery is reversed.
     pub fn is_reversed(&self) -> bool {
         !self.state().forward
