@@ -16,6 +16,7 @@ use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
+use nix::sys::socket::{setsockopt, sockopt};
 use tipring::daemon::audio::{AudioLine, AudioThread, Command, LineId, PortPair, Report};
 use tipring::dsp::dtmf::Generator;
 use tipring::dsp::transmission::{KeyTrain, MessageBytes, Modem, Transmission};
@@ -75,6 +76,8 @@ fn sockets() -> PortPair {
         socket
     };
     let rtp = bind();
+    // As the daemon's own: the kernel notes the time of arrival.
+    setsockopt(&rtp, sockopt::ReceiveTimestampns, &true).expect("a socket");
     PortPair {
         address: rtp.local_addr().expect("bound"),
         rtp,

@@ -118,8 +118,7 @@ fn measure_tipring() -> Ours {
         telephone.act(Act::Press('5'));
         let (_, request, from) = peer.wait_invite(3 * SECOND).expect("an INVITE");
         let on_wire_ms = unix_ms();
-        let dialed_ms = events.wait("\"digit\"");
-        invite.push((on_wire_ms - dialed_ms).max(0.0));
+        invite.push(on_wire_ms - events.wait_ms("\"digit\""));
         peer.respond(&request, from, 486);
         telephone.act(Act::Hook(false));
         std::thread::sleep(Duration::from_millis(1200));
@@ -215,13 +214,13 @@ struct Events {
 }
 
 impl Events {
-    /// The time of the next event whose line contains `wanted`, milliseconds since 1970.
-    fn wait(&mut self, wanted: &str) -> f64 {
+    /// The time of the next event whose line contains `wanted`, milliseconds since 1970, to the microsecond.
+    fn wait_ms(&mut self, wanted: &str) -> f64 {
         loop {
             let line = self.lines.recv_timeout(3 * SECOND).expect("an event");
             if line.contains(wanted) {
                 let event: serde_json::Value = serde_json::from_str(&line).expect("events are JSON");
-                return event["time_ms"].as_f64().expect("a time");
+                return event["time_us"].as_f64().expect("a time") / 1000.0;
             }
         }
     }

@@ -10,10 +10,10 @@ pub const TOLD_EVERY: Duration = Duration::from_secs(60);
 /// What the clock on the wall shows now.
 pub fn wall_clock() -> Input {
     let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let unix_ms = i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX);
+    let unix_us = i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX);
     Input::WallClock {
-        unix_ms,
-        utc_offset_s: utc_offset_s(unix_ms / 1000),
+        unix_us,
+        utc_offset_s: utc_offset_s(unix_us / 1_000_000),
     }
 }
 
@@ -38,13 +38,13 @@ mod tests {
     #[test]
     fn the_offset_is_that_of_a_time_zone_on_earth() {
         let Input::WallClock {
-            unix_ms,
+            unix_us,
             utc_offset_s,
         } = wall_clock()
         else {
             panic!("not the wall clock");
         };
-        assert!(unix_ms > 1_700_000_000_000);
+        assert!(unix_us > 1_700_000_000_000_000);
         assert!(utc_offset_s.abs() <= 14 * 3600);
     }
 }

@@ -11,6 +11,8 @@ pub use crate::call::state::{CallDirection, CallState, LineState};
 pub struct Event {
     /// Wall-clock time, milliseconds since 1970-01-01 UTC.
     pub time_ms: i64,
+    /// The same in microseconds.
+    pub time_us: i64,
     /// What happened.
     #[serde(flatten)]
     pub kind: EventKind,

@@ -91,10 +91,10 @@ impl Gateway {
                 self.media_result(now, session, CallInput::MediaFailed { session, reason });
             }
             Input::WallClock {
-                unix_ms,
+                unix_us,
                 utc_offset_s,
             } => {
-                self.clock = WallClock::new(now, unix_ms, utc_offset_s);
+                self.clock = WallClock::new(now, unix_us, utc_offset_s);
             }
             Input::Configure(config) => self.configure(now, *config),
             Input::Shutdown => self.shut_down(now),
@@ -319,6 +319,7 @@ impl Gateway {
     pub(super) fn tell(&mut self, now: Instant, kind: EventKind) {
         let event = Event {
             time_ms: self.clock.unix_ms(now),
+            time_us: self.clock.unix_us(now),
             kind,
         };
         self.outputs.push_back(Output::Event(event));

@@ -67,8 +67,8 @@ pub enum Input {
     },
     /// What the wall clock shows now; at start and whenever it was set, at least once an hour.
     WallClock {
-        /// Milliseconds since 1970-01-01 UTC.
-        unix_ms: i64,
+        /// Microseconds since 1970-01-01 UTC.
+        unix_us: i64,
         /// Local time minus UTC.
         utc_offset_s: i32,
     },

@@ -8,38 +8,43 @@ use crate::line::CallTime;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WallClock {
     at: Instant,
-    unix_ms: i64,
+    unix_us: i64,
     utc_offset_s: i32,
     /// The daemon has told the time: it may be shown to people.
     known: bool,
 }
 
 impl WallClock {
-    /// Until the daemon tells the time, milliseconds count from 1970.
+    /// Until the daemon tells the time, time counts from 1970.
     pub(super) fn unknown(now: Instant) -> Self {
         Self {
             at: now,
-            unix_ms: 0,
+            unix_us: 0,
             utc_offset_s: 0,
             known: false,
         }
     }
 
-    pub(super) fn new(now: Instant, unix_ms: i64, utc_offset_s: i32) -> Self {
+    pub(super) fn new(now: Instant, unix_us: i64, utc_offset_s: i32) -> Self {
         Self {
             at: now,
-            unix_ms,
+            unix_us,
             utc_offset_s,
             known: true,
         }
     }
 
-    /// Milliseconds since 1970-01-01 UTC at `instant`, which may lie before the reading.
-    pub(super) fn unix_ms(&self, instant: Instant) -> i64 {
-        let ahead = i64::try_from(instant.saturating_duration_since(self.at).as_millis()).unwrap_or(i64::MAX);
+    /// Microseconds since 1970-01-01 UTC at `instant`, which may lie before the reading.
+    pub(super) fn unix_us(&self, instant: Instant) -> i64 {
+        let ahead = i64::try_from(instant.saturating_duration_since(self.at).as_micros()).unwrap_or(i64::MAX);
         let behind =
-            i64::try_from(self.at.saturating_duration_since(instant).as_millis()).unwrap_or(i64::MAX);
-        self.unix_ms.saturating_add(ahead).saturating_sub(behind)
+            i64::try_from(self.at.saturating_duration_since(instant).as_micros()).unwrap_or(i64::MAX);
+        self.unix_us.saturating_add(ahead).saturating_sub(behind)
+    }
+
+    /// The same in whole milliseconds.
+    pub(super) fn unix_ms(&self, instant: Instant) -> i64 {
+        self.unix_us(instant).div_euclid(1000)
     }
 
     /// Local time for a telephone's display.
@@ -85,7 +90,7 @@ mod tests {
     #[test]
     fn the_display_shows_local_time() {
         // 2026-11-23 03:15:47 UTC, two hours east.
-        let clock = WallClock::new(epoch(), 1_795_403_747_000, 7200);
+        let clock = WallClock::new(epoch(), 1_795_403_747_000_000, 7200);
         let shown = clock.call_time(epoch()).expect("the time is known");
         assert_eq!(
             (shown.month, shown.day, shown.hour, shown.minute),

@@ -288,6 +288,11 @@ impl JitterBuffer {
         if present { Pulled::Audio } else { Pulled::Missing }
     }
 
+    /// Lag beyond what is needed, at the last turn.
+    pub fn spare_us(&self) -> i64 {
+        self.spare_us
+    }
+
     /// Which way to lean until the next turn: a lag that falls short is made up slowly; one that is a whole block
     /// too large is given back, and so are the `held` samples that have been taken and not been played.
     pub fn lean(&self, held: usize) -> Lean {

@@ -7,6 +7,7 @@
 //! `playout` plays it, or `event_receiver` makes a key of it. The way out: `event_sender` and `sender` fill the
 //! `outbox`. `session` holds what belongs to one session but no audio.
 
+mod approach;
 mod delay;
 mod event_receiver;
 mod event_sender;

@@ -3,6 +3,7 @@
 
 use crate::dsp::{FRAME, PEAK_0_DBM0, concealment::Concealer, level};
 
+use super::approach::Approach;
 use super::jitter::{Inserted, JitterBuffer, JitterConfig, Lean, Pulled, is_quiet};
 use super::skew::{DriftTracker, Resampler};
 
@@ -34,6 +35,8 @@ pub struct Playout {
     peer_clock: DriftTracker,
     line_clock: DriftTracker,
     turns: i64,
+    /// Only where the turns can be moved.
+    approach: Option<Approach>,
     lean: Lean,
     /// Blocks missing in a row.
     gap: u32,
@@ -51,11 +54,22 @@ impl Playout {
             peer_clock: DriftTracker::default(),
             line_clock: DriftTracker::default(),
             turns: 0,
+            approach: None,
             lean: Lean::Even,
             gap: 0,
             concealed_ms: 0,
             noise: None,
         }
+    }
+
+    /// The turns have no clock of their own: they come as [`Self::sooner_us`] says.
+    pub fn move_turns(&mut self) {
+        self.approach = Some(Approach::new());
+    }
+
+    /// How much sooner than usual the next turn is to come.
+    pub fn sooner_us(&mut self) -> i64 {
+        self.approach.as_mut().map_or(0, Approach::step_us)
     }
 
     /// Another stream begins: the old one is forgotten, its figures stay.
@@ -64,6 +78,9 @@ impl Playout {
         self.peer_clock = DriftTracker::default();
         self.lean = Lean::Even;
         self.noise = None;
+        if let Some(approach) = &mut self.approach {
+            approach.restart();
+        }
     }
 
     /// Another session begins.
@@ -94,7 +111,10 @@ impl Playout {
     /// The audio of one turn; silence while there is no stream. `unheard`: something else is played in its place,
     /// so that what is missing isn't counted.
     pub fn turn(&mut self, now_us: i64, unheard: bool, frame: &mut [i16; FRAME]) {
-        self.line_clock.observe(now_us, now_us - self.turns * FRAME_US);
+        // What the turns were moved by on purpose is no drift.
+        let moved_us = self.approach.as_ref().map_or(0, Approach::moved_us);
+        self.line_clock
+            .observe(now_us, now_us - self.turns * FRAME_US + moved_us);
         self.turns += 1;
         let rate = self.rate();
         while self.resampler.is_short(rate) {
@@ -119,6 +139,11 @@ impl Playout {
         if self.lean == Lean::Faster && is_quiet(frame) {
             self.resampler.skip(held);
             self.lean = self.buffer.lean(0);
+        }
+        // Between clocks that drift the phase wanders by itself.
+        let settled = self.lean == Lean::Even && self.drift().abs() < DRIFT_MIN;
+        if let Some(approach) = &mut self.approach {
+            approach.observe(settled.then(|| self.buffer.spare_us()));
         }
     }
 

@@ -69,6 +69,11 @@ impl Sender {
         self.timestamp.wrapping_sub(self.filled as u32)
     }
 
+    /// Whether the next ten milliseconds of audio fill a packet.
+    pub fn frame_completes_packet(&self, params: &SessionParams) -> bool {
+        self.filled + FRAME >= packet_bytes(params)
+    }
+
     /// Ten milliseconds of audio.
     pub fn audio(
         &mut self,
@@ -77,7 +82,7 @@ impl Sender {
         frame: &[i16; FRAME],
         outbox: &mut Outbox,
     ) {
-        let wanted = (usize::from(params.packet_time_ms) * 8).clamp(FRAME, PAYLOAD_BYTES_MAX);
+        let wanted = packet_bytes(params);
         if self.filled + FRAME > PAYLOAD_BYTES_MAX {
             self.filled = 0;
         }
@@ -133,6 +138,11 @@ impl Sender {
         self.packets = self.packets.wrapping_add(1);
         self.octets = self.octets.wrapping_add(octets as u32);
     }
+}
+
+/// Bytes of a full packet, one a sample.
+fn packet_bytes(params: &SessionParams) -> usize {
+    (usize::from(params.packet_time_ms) * 8).clamp(FRAME, PAYLOAD_BYTES_MAX)
 }
 
 /// The companding law of a codec.

@@ -4,7 +4,7 @@ mod keys;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -112,6 +112,35 @@ impl VoicePath {
             outbox: Outbox::new(),
             events: VecDeque::with_capacity(EVENTS_MAX),
         }
+    }
+
+    /// For a line that takes its frames whenever they come: the turns are moved until they find each packet just
+    /// arrived, see [`turn_sooner_by`](Self::turn_sooner_by).
+    pub fn move_turns(&mut self) {
+        self.playout.move_turns();
+    }
+
+    /// How much less than 10 ms after the last turn the next one is to come.
+    pub fn turn_sooner_by(&mut self) -> Duration {
+        // Never negative, and far below a frame.
+        Duration::from_micros(self.playout.sooner_us().unsigned_abs())
+    }
+
+    /// Whether the answer to the last [`playback`](Self::playback) may as well come with the next turn: it completes
+    /// no packet, and no key is down whose end somebody waits for.
+    pub fn answer_can_wait(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| {
+            self.off_hook
+                && session.sends()
+                && !session.sender.frame_completes_packet(session.params())
+                && !self.events_out.is_sending()
+                && self.detector.key_down().is_none()
+        })
+    }
+
+    /// Whether there is a session: packets come and go.
+    pub fn has_session(&self) -> bool {
+        self.session.is_some()
     }
 
     /// Does what the gateway wants.

@@ -243,7 +243,9 @@ fn events_follow_one_a_line() {
             seen.push(event["event"].as_str().unwrap().to_owned());
             if event["event"] == "hook" {
                 assert_eq!(event["line"], "kitchen");
-                assert!(event["time_ms"].as_i64().unwrap() > 1_600_000_000_000);
+                let time_ms = event["time_ms"].as_i64().unwrap();
+                assert!(time_ms > 1_600_000_000_000);
+                assert_eq!(event["time_us"].as_i64().unwrap() / 1000, time_ms);
                 return true;
             }
         }

@@ -195,7 +195,7 @@ impl Host {
         host.gateway.handle_input(
             now,
             Input::WallClock {
-                unix_ms: 1_795_435_200_000,
+                unix_us: 1_795_435_200_000_000,
                 utc_offset_s: 0,
             },
         );

@@ -2,20 +2,25 @@
 //! voice path between them.
 
 use std::fmt;
+use std::os::fd::BorrowedFd;
 use std::os::unix::net::UnixStream;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tipring_hw::virtual_line::{Message, VirtualLine};
 use tipring_hw::{Slic, SlicEvent};
 
-use super::sockets::SessionSockets;
+use super::sockets::{Datagram, SessionSockets};
 use super::sound_card::{CardEnd, CardFault, OpenCard};
 use super::telephone::{Telephone, Unplugged};
+use super::thread::TICK;
 use super::{LineId, Report};
 use crate::daemon::hardware;
 use crate::dsp::FRAME;
 use crate::line::SlicAction;
 use crate::media::{TransmitKind, VoiceCommand, VoicePath};
+
+/// How much sooner a tick comes while a line without a call goes back to the others' grid.
+const BACK_TO_GRID: Duration = Duration::from_micros(50);
 
 /// A line, made outside the audio thread and handed to it whole.
 pub struct AudioLine {
@@ -23,6 +28,8 @@ pub struct AudioLine {
     voice: VoicePath,
     source: Source,
     pub(super) sockets: Option<SessionSockets>,
+    /// When its next 10 ms begin.
+    pub(super) due: Instant,
 }
 
 /// Where a line's samples come from and go to.
@@ -68,7 +75,9 @@ impl fmt::Debug for AudioLine {
 
 impl AudioLine {
     /// A virtual line with no telephone on it.
-    pub fn virtual_line(id: LineId, voice: VoicePath) -> Self {
+    pub fn virtual_line(id: LineId, mut voice: VoicePath) -> Self {
+        // The telephone takes a frame whenever one comes.
+        voice.move_turns();
         Self::new(
             id,
             voice,
@@ -97,6 +106,7 @@ impl AudioLine {
             voice,
             source,
             sockets: None,
+            due: Instant::now(),
         }
     }
 
@@ -110,6 +120,13 @@ impl AudioLine {
             Source::Virtual { telephone, .. } => telephone.as_ref(),
             Source::Card { .. } => None,
         }
+    }
+
+    /// The telephone, where what it says next is to be heard at once; otherwise the next tick hears it.
+    pub(super) fn awaited_telephone(&self) -> Option<BorrowedFd<'_>> {
+        let telephone = self.telephone()?;
+        let can_wait = telephone.owes_answer() && self.voice.answer_can_wait();
+        (!can_wait && !telephone.may_have_more()).then(|| telephone.descriptor())
     }
 
     /// Takes a telephone on; gives the connection back where there is one already, or none can be.
@@ -134,14 +151,33 @@ impl AudioLine {
         Ok(())
     }
 
-    /// What 10 ms bring: a frame to the telephone, silence where one is owed, packets.
-    pub(super) fn tick(&mut self, now: Instant, reports: &mut dyn FnMut(Report)) -> Result<(), Loss> {
+    /// What 10 ms bring: packets, the telephone's last answer where it could wait, a frame to the telephone, silence
+    /// where an answer is overdue. `grid`: a moment from which the ticks of lines without a call are counted.
+    pub(super) fn tick(
+        &mut self,
+        now: Instant,
+        grid: Instant,
+        reports: &mut dyn FnMut(Report),
+    ) -> Result<(), Loss> {
         let result = match &mut self.source {
             Source::Virtual { line, telephone } => {
-                let result = tick_telephone(now, &mut self.voice, telephone.as_mut());
+                while let Some(datagram) = receive(self.sockets.as_mut(), TransmitKind::Rtp) {
+                    self.voice
+                        .handle_rtp(arrival(now, &datagram), datagram.from, datagram.bytes);
+                }
+                let mut heard = Ok(());
+                if let Some(telephone) = telephone {
+                    // What a flood left unread is read by the new tick's allowance: nothing will signal it again.
+                    let waiting = telephone.owes_answer() || telephone.may_have_more();
+                    telephone.refill();
+                    if waiting {
+                        heard = hear(now, line, &mut self.voice, telephone);
+                    }
+                }
+                let ticked = tick_telephone(now, &mut self.voice, telephone.as_mut());
                 // Edges whose time had not come; the driver knows no failure here.
                 let _ = line.handle_timeout(now);
-                result.map_err(Loss::from)
+                heard.and(ticked).map_err(Loss::from)
             }
             Source::Card { .. } => {
                 let result = self.serve_card(now, reports);
@@ -151,6 +187,13 @@ impl AudioLine {
                 result
             }
         };
+        let sooner = match &self.source {
+            Source::Virtual { .. } if self.voice.has_session() => self.voice.turn_sooner_by(),
+            // Lines that tick together wake the thread once for all.
+            Source::Virtual { .. } => off_grid(grid, self.due).min(BACK_TO_GRID),
+            Source::Card { .. } => Duration::ZERO,
+        };
+        self.due += TICK - sooner;
         self.after_work(now, reports);
         result
     }
@@ -168,11 +211,7 @@ impl AudioLine {
         else {
             return Ok(());
         };
-        let voice = &mut self.voice;
-        let heard = telephone.receive(|message| match &message {
-            Message::Audio(frame) => voice.capture(now, frame),
-            _ => line.handle_message(now, &message),
-        });
+        let heard = hear(now, line, &mut self.voice, telephone);
         self.after_work(now, reports);
         heard.map_err(Loss::from)
     }
@@ -230,13 +269,12 @@ impl AudioLine {
 
     /// Packets have arrived.
     pub(super) fn hear_network(&mut self, now: Instant, kind: TransmitKind, reports: &mut dyn FnMut(Report)) {
-        if let Some(sockets) = &mut self.sockets {
-            // One: the socket says by itself that there are more.
-            if let Some((from, bytes)) = sockets.receive(kind) {
-                match kind {
-                    TransmitKind::Rtp => self.voice.handle_rtp(now, from, bytes),
-                    TransmitKind::Rtcp => self.voice.handle_rtcp(now, from, bytes),
-                }
+        // One: the socket says by itself that there are more.
+        if let Some(datagram) = receive(self.sockets.as_mut(), kind) {
+            let arrived = arrival(now, &datagram);
+            match kind {
+                TransmitKind::Rtp => self.voice.handle_rtp(arrived, datagram.from, datagram.bytes),
+                TransmitKind::Rtcp => self.voice.handle_rtcp(arrived, datagram.from, datagram.bytes),
             }
         }
         self.after_work(now, reports);
@@ -298,6 +336,34 @@ impl AudioLine {
     }
 }
 
+fn receive(sockets: Option<&mut SessionSockets>, kind: TransmitKind) -> Option<Datagram<'_>> {
+    sockets?.receive(kind)
+}
+
+fn arrival(now: Instant, datagram: &Datagram<'_>) -> Instant {
+    now.checked_sub(datagram.age).unwrap_or(now)
+}
+
+/// How long after the grid's last tick `due` is.
+fn off_grid(grid: Instant, due: Instant) -> Duration {
+    let since_us = due.saturating_duration_since(grid).as_micros();
+    // The remainder is below 10 ms.
+    Duration::from_micros((since_us % TICK.as_micros()) as u64)
+}
+
+/// What the telephone has said.
+fn hear(
+    now: Instant,
+    line: &mut VirtualLine,
+    voice: &mut VoicePath,
+    telephone: &mut Telephone,
+) -> Result<(), Unplugged> {
+    telephone.receive(|message| match &message {
+        Message::Audio(frame) => voice.capture(now, frame),
+        _ => line.handle_message(now, &message),
+    })
+}
+
 /// A frame to the telephone, and silence for the answers it owes.
 fn tick_telephone(
     now: Instant,
@@ -305,7 +371,6 @@ fn tick_telephone(
     mut telephone: Option<&mut Telephone>,
 ) -> Result<(), Unplugged> {
     if let Some(telephone) = &mut telephone {
-        telephone.refill();
         while telephone.answer_is_overdue(now) {
             voice.capture(now, &[0; FRAME]);
         }

@@ -1,10 +1,12 @@
 //! The real-time audio thread: it serves every line's samples and every session's RTP.
 //!
-//! A timer of 10 ms is the clock of the virtual lines; a telephone's answer is worked off the moment it arrives,
-//! RTP packets likewise. A line with a [`sound_card`] runs by the card's clock. The thread runs with SCHED_FIFO and locked memory where that is permitted. It neither
-//! allocates, locks nor logs, and makes no system call but its sockets', its devices' and its timer's. Commands
-//! come in and reports go out over bounded rings, each with an eventfd; what has to be freed goes back over a
-//! third ring and is dropped outside.
+//! A virtual line ticks every 10 ms. In a call its ticks are moved to just after the arrival of the far end's packets,
+//! and each tick reads those that have arrived (the kernel notes when). A telephone's answer is worked off the moment
+//! it arrives where it completes a packet, otherwise at the next tick: every wake that is saved is processor time.
+//! A line with a [`sound_card`] runs by the card's clock. The thread runs with SCHED_FIFO and locked memory where that
+//! is permitted. It neither allocates, locks nor logs, and makes no system call but its sockets', its devices' and
+//! the one it sleeps in. Commands come in and reports go out over bounded rings, each with an eventfd; what has to be
+//! freed goes back over a third ring and is dropped outside.
 
 mod handle;
 mod line;

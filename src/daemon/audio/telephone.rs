@@ -127,6 +127,11 @@ impl Telephone {
         Ok(())
     }
 
+    /// Whether one of our frames has not been answered.
+    pub fn owes_answer(&self) -> bool {
+        self.outstanding[0].is_some()
+    }
+
     /// This tick's allowance was used up: more may wait in the socket.
     pub fn may_have_more(&self) -> bool {
         self.budget == 0

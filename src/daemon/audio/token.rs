@@ -5,12 +5,8 @@ use super::LineId;
 /// Goes through the kernel as a number and back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Token {
-    /// 10 ms are over.
-    Timer,
     /// Commands are in the ring.
     Commands,
-    /// A telephone has said something.
-    Telephone(LineId),
     /// RTP has arrived.
     Rtp(LineId),
     /// RTCP has arrived.
@@ -23,9 +19,7 @@ impl Token {
     /// For the kernel.
     pub fn to_u64(self) -> u64 {
         let (kind, line) = match self {
-            Self::Timer => (0, 0),
             Self::Commands => (1, 0),
-            Self::Telephone(LineId(line)) => (2, line),
             Self::Rtp(LineId(line)) => (3, line),
             Self::Rtcp(LineId(line)) => (4, line),
             Self::Card(LineId(line)) => (5, line),
@@ -38,9 +32,7 @@ impl Token {
         // The lower half is the line's number whole.
         let line = LineId(token as u32);
         Some(match token >> 32 {
-            0 => Self::Timer,
             1 => Self::Commands,
-            2 => Self::Telephone(line),
             3 => Self::Rtp(line),
             4 => Self::Rtcp(line),
             5 => Self::Card(line),
@@ -57,9 +49,7 @@ mod tests {
     fn tokens_survive_the_kernel() {
         let line = LineId(u32::MAX);
         for token in [
-            Token::Timer,
             Token::Commands,
-            Token::Telephone(line),
             Token::Rtp(line),
             Token::Rtcp(LineId(0)),
             Token::Card(line),

@@ -9,7 +9,7 @@ pub fn event_line(event: &Value) -> String {
     };
     let mut line = fields.get("event").map(plain).unwrap_or_default();
     for (name, value) in fields {
-        if name != "event" && name != "time_ms" && !value.is_null() {
+        if !["event", "time_ms", "time_us"].contains(&name.as_str()) && !value.is_null() {
             line.push_str(&format!(" {name}={}", plain(value)));
         }
     }
@@ -31,7 +31,7 @@ mod tests {
     #[test]
     fn events_read_as_name_and_fields() {
         let event = serde_json::json!({
-            "time_ms": 7, "event": "call", "line": "kitchen", "reason": "Not Found", "status": 404, "tone": null
+            "time_ms": 7, "time_us": 7123, "event": "call", "line": "kitchen", "reason": "Not Found", "status": 404, "tone": null
         });
         assert_eq!(
             event_line(&event),

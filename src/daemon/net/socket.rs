@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use nix::sys::socket::{setsockopt, sockopt};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::port_owner::port_owner;
@@ -41,6 +42,8 @@ pub fn speech_udp(address: SocketAddr) -> io::Result<std::net::UdpSocket> {
     let socket = open(address, Transport::Udp)?;
     socket.bind(&address.into())?;
     mark(&socket, address.ip(), TOS_SPEECH);
+    // The audio thread looks at its own time: jitter is the network's, not that of our turns.
+    setsockopt(&socket, sockopt::ReceiveTimestampns, &true)?;
     Ok(socket.into())
 }
 

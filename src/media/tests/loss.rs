@@ -5,8 +5,12 @@ use std::fmt::Write;
 use super::world::{Link, World, talker};
 use crate::media::{SessionStats, VoiceConfig};
 
-fn run(seed: u64, link: Link, drift_ppm: f64, seconds: i64) -> (SessionStats, Vec<i16>) {
+/// `moved`: the line that hears has no crystal.
+fn run(seed: u64, link: Link, drift_ppm: f64, seconds: i64, moved: bool) -> (SessionStats, Vec<i16>) {
     let mut world = World::new(seed, VoiceConfig::default(), 4_300, drift_ppm);
+    if moved {
+        world.move_turns(1);
+    }
     world.sides[0].telephone = talker();
     world.sides[0].link = Link {
         delay_us: 30_000,
@@ -17,11 +21,10 @@ fn run(seed: u64, link: Link, drift_ppm: f64, seconds: i64) -> (SessionStats, Ve
     (side.path.stats().unwrap(), side.heard.clone())
 }
 
-#[test]
-fn a_minute_of_every_network() {
+fn table(losses: &[f64], moved: bool) -> String {
     let mut table =
         String::from("loss %  jitter ms  drift ppm | lost  late  concealed ms  mean wait ms  MOS\n");
-    for loss in [0.0, 0.01, 0.05, 0.2] {
+    for &loss in losses {
         for jitter_ms in [0, 10, 40, 120] {
             for drift_ppm in [-200.0, 0.0, 200.0] {
                 let link = Link {
@@ -29,7 +32,7 @@ fn a_minute_of_every_network() {
                     jitter_us: jitter_ms * 1000,
                     ..Link::default()
                 };
-                let (stats, _) = run(11, link, drift_ppm, 60);
+                let (stats, _) = run(11, link, drift_ppm, 60, moved);
                 writeln!(
                     table,
                     "{:6}  {jitter_ms:9}  {drift_ppm:9} | {:4}  {:4}  {:12}  {:12.0}  {:.1}",
@@ -44,14 +47,24 @@ fn a_minute_of_every_network() {
             }
         }
     }
-    insta::assert_snapshot!(table);
+    table
+}
+
+#[test]
+fn a_minute_of_every_network() {
+    insta::assert_snapshot!(table(&[0.0, 0.01, 0.05, 0.2], false));
+}
+
+#[test]
+fn a_minute_of_every_network_where_turns_are_moved() {
+    insta::assert_snapshot!(table(&[0.0, 0.05], true));
 }
 
 /// 200 ppm for ten minutes are 120 ms: without following the clock six packets would be lost or doubled.
 #[test]
 fn drift_costs_nothing() {
     for drift_ppm in [-200.0, 200.0] {
-        let (stats, _) = run(5, Link::default(), drift_ppm, 600);
+        let (stats, _) = run(5, Link::default(), drift_ppm, 600, false);
         assert!(stats.concealed_ms <= 20, "{drift_ppm} ppm: {stats:?}");
         assert_eq!((stats.late_packets, stats.lost_packets), (0, 0));
         assert!(stats.buffer_ms < 14.0, "{stats:?}");
@@ -84,7 +97,7 @@ fn doubled_and_reordered_packets_are_played_once() {
         jitter_us: 35_000,
         ..Link::default()
     };
-    let (stats, _) = run(5, link, 0.0, 60);
+    let (stats, _) = run(5, link, 0.0, 60, false);
     assert!(stats.concealed_ms < 300, "{stats:?}");
     assert_eq!(stats.lost_packets, 0);
 }
