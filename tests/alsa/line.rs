@@ -176,11 +176,7 @@ impl Rig {
     }
 
     fn xruns(&self) -> u32 {
-        let count = |report: &Report| match report {
-            Report::Xrun { count, .. } => *count,
-            _ => 0,
-        };
-        self.reports.iter().map(count).sum()
+        interruptions(&self.reports)
     }
 
     /// The tone is heard at the far end, unbroken, from frame `from` until a moment ago; up to where that was.
@@ -201,6 +197,14 @@ impl Rig {
     }
 }
 
+fn interruptions(reports: &[Report]) -> u32 {
+    let count = |report: &Report| match report {
+        Report::Xrun { count, .. } => *count,
+        _ => 0,
+    };
+    reports.iter().map(count).sum()
+}
+
 fn assert_tone(samples: &[i16], rate_hz: u32, click_max: f64) {
     let expected = f64::from(amplitude(TONE_DBM0));
     let (peak, click) = judge(samples, rate_hz, TONE_HZ);
@@ -213,7 +217,18 @@ fn assert_tone(samples: &[i16], rate_hz: u32, click_max: f64) {
     assert!(click < click_max, "a click of {click:.0}");
 }
 
+/// The test's own threads play the card's far end and the peer, who don't wait while other programs run: they are
+/// served before those, where it is permitted, as the audio thread is. (Where it isn't, on a busy machine, an echo
+/// that comes back late looks like a line that is slow.)
+fn run_before_ordinary_programs() {
+    let parameters = libc::sched_param { sched_priority: 1 };
+    // SAFETY: the pointer is to a live value of the right type, which the call only reads; 0 is this thread.
+    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const parameters) };
+    println!("figure: far end before ordinary programs: {}", result == 0);
+}
+
 fn run(test: impl Future<Output = ()>) {
+    run_before_ordinary_programs();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -298,7 +313,8 @@ fn steady() {
             "{} samples, not {expected}",
             heard.len()
         );
-        for second in heard.chunks_exact(8000) {
+        // What was said ends a little later.
+        for second in heard.chunks_exact(8000).take(4) {
             assert_tone(second, 8000, 1500.0);
         }
         let interrupted = rig.ear.head(Head::Xruns) + rig.mouth.head(Head::Xruns) + rig.xruns();
@@ -331,6 +347,46 @@ fn interrupted() {
         println!("figure: 4 xruns forced, {} counted, all passed", rig.xruns());
         let lost = |report: &Report| matches!(report, Report::CardLost { .. });
         assert!(!rig.reports.iter().any(lost));
+        rig.end();
+    });
+}
+
+#[test]
+#[ignore = "run by its parent, in the environment it needs"]
+fn suspended() {
+    run(async {
+        let mut rig = Rig::start(false).await;
+        rig.play_tone();
+        for count in 1..=3 {
+            rig.pass(Duration::from_millis(300)).await;
+            for wire in [&rig.ear, &rig.mouth] {
+                wire.set_head(Head::Asleep, 1);
+            }
+            rig.pass(Duration::from_millis(200)).await;
+            let suspended = [&rig.ear, &rig.mouth].map(|wire| wire.head(Head::Suspensions));
+            assert!(suspended.contains(&count), "{suspended:?}");
+            let _ = rig.peer.heard();
+            rig.pass(Duration::from_millis(100)).await;
+            // The line lives on in silence: the far end's RTP doesn't dry up.
+            let silence = rig.peer.heard();
+            assert!(silence.len() > 400, "{} samples", silence.len());
+            assert!(silence.iter().all(|sample| sample.abs() < 100));
+            for wire in [&rig.ear, &rig.mouth] {
+                wire.set_head(Head::Asleep, 0);
+            }
+            let awake = Instant::now();
+            rig.until(|reports| interruptions(reports) >= count).await;
+            rig.pass(Duration::from_millis(300)).await;
+            rig.hears_tone(rig.ear.now() - u64::from(rig.card.rate_hz / 5));
+            assert!(rig.peer.heard().len() > 1600, "{:?} awake", awake.elapsed());
+        }
+        println!(
+            "figure: 3 sleeps, {} interruptions counted, all passed",
+            rig.xruns()
+        );
+        let lost = |report: &Report| matches!(report, Report::CardLost { .. });
+        assert!(!rig.reports.iter().any(lost));
+        assert_eq!(rig.ear.head(Head::Opens), 1, "never opened anew");
         rig.end();
     });
 }

@@ -30,7 +30,9 @@ struct wire {
     uint32_t gone;         /* not 0: the card has been pulled out */
     uint32_t opens;        /* counted here, and so is what follows */
     uint32_t xruns;
-    uint32_t reserved[12];
+    uint32_t asleep;       /* not 0: the machine is suspended, for all that this card knows */
+    uint32_t suspensions;  /* counted here */
+    uint32_t reserved[10];
     int16_t samples[RING_FRAMES][RING_CHANNELS];
 };
 
@@ -85,6 +87,8 @@ static int paced_prepare(snd_pcm_ioplug_t *io)
     struct paced *p = io->private_data;
     if (p->wire->gone)
         return -ENODEV;
+    if (p->wire->asleep)
+        return -ESTRPIPE;
     p->running = 0;
     p->start = crystal(p);
     p->moved = 0;
@@ -109,6 +113,13 @@ static int paced_start(snd_pcm_ioplug_t *io)
     return 0;
 }
 
+/* Like a driver whose card forgets all in its sleep: not yet, and then only from the beginning. */
+static int paced_resume(snd_pcm_ioplug_t *io)
+{
+    struct paced *p = io->private_data;
+    return p->wire->asleep ? -EAGAIN : -ENOSYS;
+}
+
 static int paced_stop(snd_pcm_ioplug_t *io)
 {
     struct paced *p = io->private_data;
@@ -126,6 +137,13 @@ static snd_pcm_sframes_t paced_pointer(snd_pcm_ioplug_t *io)
         snd_pcm_ioplug_set_state(io, SND_PCM_STATE_DISCONNECTED);
         p->running = 0;
         return (snd_pcm_sframes_t)(converted % io->buffer_size);
+    }
+    if (p->running && p->wire->asleep) {
+        /* Nothing moves any more, and what there is to be read cannot be. */
+        snd_pcm_ioplug_set_state(io, SND_PCM_STATE_SUSPENDED);
+        p->running = 0;
+        __atomic_fetch_add(&p->wire->suspensions, 1, __ATOMIC_RELAXED);
+        return (snd_pcm_sframes_t)(p->moved % io->buffer_size);
     }
     if (p->running && (p->xruns_seen != p->wire->xruns_wanted ||
                        converted > p->moved + (is_playback(p) ? 0 : io->buffer_size))) {
@@ -202,6 +220,7 @@ static int paced_close(snd_pcm_ioplug_t *io)
 static const snd_pcm_ioplug_callback_t callbacks = {
     .start = paced_start,
     .stop = paced_stop,
+    .resume = paced_resume,
     .prepare = paced_prepare,
     .pointer = paced_pointer,
     .transfer = paced_transfer,

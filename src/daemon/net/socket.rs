@@ -17,8 +17,9 @@ const TOS_SIGNALLING: u32 = 24 << 2;
 /// DSCP EF for speech (RFC 3246, RFC 4594 section 4.1).
 const TOS_SPEECH: u32 = 46 << 2;
 
-/// Connections waiting to be accepted.
-const BACKLOG: i32 = 32;
+/// Connections waiting to be accepted: enough for a flood of them not to cost an honest one the second after which its
+/// SYN is repeated. The kernel allows `net.core.somaxconn` at most.
+const BACKLOG: i32 = 1024;
 
 /// A bound datagram socket for signalling.
 pub fn signalling_udp(address: SocketAddr) -> Result<std::net::UdpSocket, DaemonError> {

@@ -211,11 +211,21 @@ impl OpenCard {
             let to_be_heard = self.capture.pcm.avail_update()?;
             let to_be_played = i64::from(self.playback.geometry.buffer) - self.playback.pcm.avail()?;
             self.conversion.align(to_be_heard + to_be_played, self.behind);
-        } else if self.playback.pcm.state() == State::XRun {
-            // Capture goes on where the two aren't linked, and would tell only with its next period.
-            return Err(alsa::Error::new("snd_pcm_writei", libc::EPIPE));
+        } else {
+            return self.look_after_silence();
         }
         Ok(())
+    }
+
+    /// Nothing was captured: a stream that stopped would tell only with capture's next period, which may not come.
+    fn look_after_silence(&self) -> alsa::Result<()> {
+        let errno = match (self.capture.pcm.state(), self.playback.pcm.state()) {
+            (State::Suspended, _) | (_, State::Suspended) => libc::ESTRPIPE,
+            // Capture goes on where the two aren't linked.
+            (_, State::XRun) => libc::EPIPE,
+            _ => return Ok(()),
+        };
+        Err(alsa::Error::new("snd_pcm_state", errno))
     }
 
     fn write(&mut self) -> alsa::Result<()> {
