@@ -55,6 +55,8 @@ pub struct CallConfig {
     pub disconnect_open_ms: u32,
     /// The called party's answer reverses the battery.
     pub answer_reversal: bool,
+    /// Hanging up ends an emergency call only after so long; 0: at once.
+    pub emergency_hold_s: u32,
 }
 
 /// What comes into a line's calls.
@@ -107,6 +109,8 @@ pub enum CallInput {
     Configure(Box<CallConfig>),
     /// End whatever is going on.
     Shutdown,
+    /// The answer to [`CallOutput::PlaceAgain`]: every way has been tried.
+    NoMoreWays,
 }
 
 /// Where an outgoing call goes.
@@ -161,6 +165,11 @@ pub enum CallOutput {
     Event(CallEvent),
     /// A call is over.
     Record(Box<FinishedCall>),
+    /// An emergency call's way failed: say where the next one leads, as for [`CallOutput::Place`].
+    PlaceAgain {
+        /// Ways tried so far.
+        attempt: usize,
+    },
 }
 
 /// What is worth telling of a line's calls.

@@ -42,7 +42,7 @@ pub fn run(command: &Command, socket: Option<PathBuf>) -> anyhow::Result<ExitCod
     let line = line(&file, arguments.line.as_deref())?;
     let explanation = explain(
         &line.dial_plan,
-        &line.zone.emergency_numbers,
+        &line.emergency_numbers,
         &line.timers,
         &arguments.number,
     );

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::zone::{self, Zone};
 
 use super::accept_from;
+use super::emergency;
 use super::file::{AccountFile, Accounts, File, OnRtpTimeoutName, SipFile, TransportName};
 use super::line::{self, Unique};
 use super::model::{Account, Control, Media, Model, OnRtpTimeout, Password, Sip, Transport};
@@ -57,8 +58,10 @@ pub(super) fn model(file: File, problems: &mut Problems) -> Option<Model> {
         let text = "too few ports for two calls on every line: four a line are enough".to_owned();
         problems.warning(file.media.value.rtp_ports.place, text);
     }
+    emergency::complete(&mut lines, &accounts.list);
     Some(Model {
         sip,
+        emergency: emergency::model(&file.emergency.value),
         media,
         control: Control {
             socket: file.control.value.socket.map(|socket| socket.value.0),
@@ -180,6 +183,7 @@ fn account(name: String, file: AccountFile, sip: &Sip, problems: &mut Problems) 
         register: file.register.value,
         expires_s: file.expires_s.value.0,
         accept_from: accept_from::account_model(file.accept_from.as_ref(), problems),
+        emergency_numbers: emergency::numbers(file.emergency_numbers),
     })
 }
 

@@ -12,7 +12,9 @@ use super::problem::Problems;
 use super::section::{Located, Value, choice, section};
 use super::server::ServerUri;
 use super::tree::{Content, Node};
-use super::value::{Callee, DelimiterKey, Domain, Gain, HeaderText, Keys, Name, Secret, Text, User, Whole};
+use super::value::{
+    Callee, DelimiterKey, Domain, Gain, HeaderText, Keys, Name, Secret, Text, Uri, User, Whole,
+};
 
 section! {
     /// Configuration of tipring.
@@ -26,6 +28,8 @@ section! {
         media: default MediaFile = "{}";
         /// The daemon's control socket.
         control: default ControlFile = "{}";
+        /// Emergency calls.
+        emergency: default EmergencyFile = "{}";
         /// Accounts at SIP servers, by the names that lines call them.
         accounts: optional Accounts;
         /// Telephone lines.
@@ -101,6 +105,25 @@ section! {
 }
 
 section! {
+    /// Emergency calls: they go through the line's account, and where that fails through every other, registered or
+    /// not.
+    EmergencyFile {
+        /// Whether their INVITE says Priority: emergency.
+        priority: default bool = "true";
+        /// Where the telephones are, as a URI for the Geolocation header (RFC 6442): a location server's (https:)
+        /// or presence (sip:, pres:).
+        geolocation: optional Uri;
+        /// Whether that location may decide where the call is sent (Geolocation-Routing).
+        geolocation_routing: default bool = "true";
+        /// Whether urn:service:sos is called (RFC 5031) instead of the number that was dialled. The server must
+        /// know it.
+        service_urn: default bool = "false";
+        /// Hanging up ends an emergency call only after so long, s; lifting the handset goes on with it. 0: at once.
+        hold_line_s: default Whole<0, 3600> = "0";
+    }
+}
+
+section! {
     /// An account at a SIP server.
     AccountFile {
         /// Registrar and proxy: sip:HOST[:PORT][;transport=udp|tcp]. Without a port or transport they are found
@@ -125,6 +148,8 @@ section! {
         /// Addresses and networks that are heard as if they were the account's server: those a provider calls from
         /// without naming them in DNS.
         accept_from: optional Vec<Located<Source>>;
+        /// Emergency numbers beside the country's, for the lines of this account.
+        emergency_numbers: optional Vec<Located<Keys>>;
     }
 }
 
@@ -177,6 +202,8 @@ section! {
         disconnect_open_ms: default Whole<0, 2000> = "0";
         /// Whether the called party's answer reverses the battery.
         answer_reversal: default bool = "false";
+        /// Emergency numbers of this line beside the country's and the account's.
+        emergency_numbers: optional Vec<Located<Keys>>;
     }
 }
 

@@ -146,6 +146,7 @@ pub(super) fn model(
         ring_timeout_s: file.ring_timeout_s.value.0,
         disconnect_open_ms: file.disconnect_open_ms.value.0,
         answer_reversal: file.answer_reversal.value,
+        emergency_numbers: super::emergency::numbers(file.emergency_numbers),
     })
 }
 

@@ -11,6 +11,7 @@ mod accept_from;
 mod address;
 mod build;
 mod dial_plan;
+mod emergency;
 mod file;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

@@ -19,6 +19,8 @@ pub struct Model {
     pub media: Media,
     /// The daemon's own socket.
     pub control: Control,
+    /// Emergency calls.
+    pub emergency: Emergency,
     /// Accounts, in the order of the file.
     pub accounts: Vec<Account>,
     /// Lines, in the order of the file.
@@ -117,6 +119,23 @@ pub struct Account {
     pub expires_s: u32,
     /// Who is heard as if it were the account's server; never `anybody`.
     pub accept_from: AcceptFrom,
+    /// Emergency numbers beside the country's.
+    pub emergency_numbers: Vec<String>,
+}
+
+/// Emergency calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Emergency {
+    /// Their INVITE says `Priority: emergency`.
+    pub priority: bool,
+    /// URI for the Geolocation header.
+    pub geolocation: Option<String>,
+    /// The location may decide where the call is sent.
+    pub geolocation_routing: bool,
+    /// `urn:service:sos` is called instead of the number.
+    pub service_urn: bool,
+    /// Hanging up ends them only after so long; 0: at once.
+    pub hold_line_s: u32,
 }
 
 /// Who is heard beside the accounts' servers.
@@ -220,6 +239,8 @@ pub struct Line {
     pub disconnect_open_ms: u32,
     /// The called party's answer reverses the battery.
     pub answer_reversal: bool,
+    /// Numbers that always pass: the country's, the account's and the line's own.
+    pub emergency_numbers: Vec<String>,
 }
 
 /// A codec that this program has.

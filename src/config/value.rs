@@ -213,6 +213,14 @@ text!(
 );
 
 text!(
+    /// A URI that goes into a header between angle brackets.
+    Uri: "a URI such as https://lis.example.net/location/7",
+    |text| text.split_once(':').is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty())
+        && text.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"".contains(&byte)),
+    { "type": "string", "minLength": 3, "maxLength": TEXT_MAX }
+);
+
+text!(
     /// Keys of a telephone.
     Keys: "digits, `*` or `#` (32 at most)",
     |text| (1..=32).contains(&text.len()) && text.bytes().all(|key| key.is_ascii_digit() || b"*#".contains(&key)),

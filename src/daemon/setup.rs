@@ -14,7 +14,7 @@ use crate::gateway::{GatewayConfig, LineName, PortConfig};
 use crate::line::LineConfig;
 use crate::media::{Codec, DtmfRelay, JitterConfig, VoiceConfig};
 use crate::sip::account::Account;
-use crate::sip::ua::{AccountName, Admission, Network, Transport};
+use crate::sip::ua::{AccountName, Admission, Emergency, Network, Transport};
 
 /// A configuration, ready to run.
 #[derive(Clone, Debug)]
@@ -65,8 +65,13 @@ impl Setup {
                 sip_tcp: None,
                 sip_tls: None,
                 accounts: accounts?,
-                lines: model.lines.iter().map(|line| port(line, &model.media)).collect(),
+                lines: model
+                    .lines
+                    .iter()
+                    .map(|line| port(line, &model.media, model.emergency.hold_line_s))
+                    .collect(),
                 admission: admission(model),
+                emergency: Arc::new(emergency(&model.emergency)),
             },
             sip_bind: model.sip.bind,
             transports: model
@@ -141,6 +146,16 @@ pub enum Hardware {
     GpioModule(Box<ModuleSetup>),
 }
 
+/// What the INVITE of an emergency call says.
+fn emergency(emergency: &model::Emergency) -> Emergency {
+    Emergency {
+        priority: emergency.priority,
+        geolocation: emergency.geolocation.clone(),
+        geolocation_routing: emergency.geolocation_routing,
+        service_urn: emergency.service_urn,
+    }
+}
+
 /// Whom to hear beside the accounts' servers.
 fn admission(model: &Model) -> Admission {
     let networks = |listed: &model::AcceptFrom| {
@@ -197,7 +212,7 @@ fn password(account: &model::Account) -> Result<SecretString, DaemonError> {
     }
 }
 
-fn port(line: &model::Line, media: &model::Media) -> PortConfig {
+fn port(line: &model::Line, media: &model::Media, emergency_hold_s: u32) -> PortConfig {
     PortConfig {
         name: LineName(line.name.as_str().into()),
         account: line.account.as_deref().map(|account| AccountName(account.into())),
@@ -210,7 +225,7 @@ fn port(line: &model::Line, media: &model::Media) -> PortConfig {
         },
         call: CallConfig {
             dial_plan: Arc::clone(&line.dial_plan),
-            emergency_numbers: line.zone.emergency_numbers.as_slice().into(),
+            emergency_numbers: line.emergency_numbers.as_slice().into(),
             hotline: line.hotline.clone(),
             timers: line.timers,
             codecs: line
@@ -232,6 +247,7 @@ fn port(line: &model::Line, media: &model::Media) -> PortConfig {
             rtp_timeout_ends_call: media.on_rtp_timeout == model::OnRtpTimeout::End,
             disconnect_open_ms: line.disconnect_open_ms,
             answer_reversal: line.answer_reversal,
+            emergency_hold_s,
         },
     }
 }

@@ -104,6 +104,10 @@ impl Keys {
         }
         let long = (TimerKind::Long, self.long(plan, timers));
         let mut decision = self.by_plan(plan, timers);
+        if let Ok(dialed) = &mut decision.end {
+            // A rule of the plan leads to one, such as a key that calls for help.
+            dialed.emergency = emergency.contains(&dialed.number);
+        }
         // Towards an emergency number nothing is cut short, whatever the plan says.
         let towards_emergency = emergency
             .iter()

@@ -216,6 +216,11 @@ fn emergency_numbers_always_pass() {
         at(0, "emergency 9911"),
         "the plan may add what the PBX wants"
     );
+    assert_eq!(
+        one("(<0:112>|xxx)", "0"),
+        at(3, "emergency 112"),
+        "a key that calls for help"
+    );
     assert_eq!(one("(2xx)", "11"), at(10, "NoMatch"));
     assert_eq!(one("(1|2xx)", "1"), at(3, "1"));
     assert_eq!(

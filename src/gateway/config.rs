@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::call::CallConfig;
 use crate::line::LineConfig;
 use crate::sip::account::Account;
-use crate::sip::ua::{AccountName, Admission};
+use crate::sip::ua::{AccountName, Admission, Emergency};
 
 /// The name of a line in the configuration.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -43,6 +43,8 @@ pub struct GatewayConfig {
     pub lines: Vec<PortConfig>,
     /// Whom to hear beside the accounts' servers and the peers of dialogs; its `own` is filled in here.
     pub admission: Admission,
+    /// What the INVITE of an emergency call says.
+    pub emergency: Arc<Emergency>,
 }
 
 /// One line and what its calls need.

@@ -218,6 +218,7 @@ impl Gateway {
             PortOutput::Event(kind) => self.tell(now, kind),
             PortOutput::Sip(command) => self.user_agent.handle_input(now, UaInput::Command(command)),
             PortOutput::Place { number, emergency } => self.place(now, index, &number, emergency),
+            PortOutput::PlaceAgain { attempt } => self.place_emergency(now, index, attempt),
             PortOutput::Record(finished) => self.record(*finished),
         }
     }

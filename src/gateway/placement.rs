@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use super::accounts::AccountEntry;
 use super::config::LineName;
 use super::machine::Gateway;
 use super::{Output, routing};
@@ -28,11 +29,15 @@ struct Waiting {
     line: LineName,
     account: AccountName,
     from_user: String,
+    emergency: bool,
 }
 
 impl Gateway {
     /// Answers a line's question where a number leads.
     pub(super) fn place(&mut self, now: Instant, index: usize, number: &str, emergency: bool) {
+        if emergency {
+            return self.place_emergency(now, index, 0);
+        }
         let port = &self.ports[index];
         let (line, account) = (port.name().clone(), port.config.account.clone());
         let from_user = port.config.number.clone().unwrap_or_else(|| line.to_string());
@@ -65,9 +70,7 @@ impl Gateway {
             Some(
                 RegistrationState::Registered | RegistrationState::Registering | RegistrationState::Direct,
             ) => true,
-            // Refused or not there: only an emergency call is worth the attempt.
-            Some(RegistrationState::Failed | RegistrationState::Unregistered) => emergency,
-            None => false,
+            Some(RegistrationState::Failed | RegistrationState::Unregistered) | None => false,
         };
         if !reachable {
             let refusal = self.no_route(&account, None);
@@ -89,7 +92,60 @@ impl Gateway {
                 line,
                 account,
                 from_user,
+                emergency: false,
             }),
+        }
+    }
+
+    /// The next of the accounts that an emergency call may go through: its line's own, then those that are registered,
+    /// then the others, whatever is wrong with them.
+    pub(super) fn place_emergency(&mut self, now: Instant, index: usize, attempt: usize) {
+        if attempt == 0 {
+            let ways = self.emergency_ways(index);
+            self.ports[index].emergency_ways = ways;
+        }
+        let port = &self.ports[index];
+        let Some(account) = port.emergency_ways.get(attempt).cloned() else {
+            return self.ports[index].call_input(now, CallInput::NoMoreWays);
+        };
+        let line = port.name().clone();
+        let from_user = port.config.number.clone().unwrap_or_else(|| line.to_string());
+        match self.user_agent.local_ip(now, &account) {
+            Some(local_ip) => {
+                let placement = Placement {
+                    call: self.user_agent.new_call(),
+                    via: self.emergency_via(account),
+                    local_ip,
+                    from_user,
+                };
+                self.ports[index].call_input(now, CallInput::Placed(placement));
+            }
+            None => self.look_up(Waiting {
+                line,
+                account,
+                from_user,
+                emergency: true,
+            }),
+        }
+    }
+
+    fn emergency_ways(&self, index: usize) -> Vec<AccountName> {
+        let own = self.ports[index].config.account.as_ref();
+        let mut ways: Vec<&AccountEntry> = self.accounts.iter().collect();
+        let usable = |entry: &AccountEntry| {
+            matches!(
+                entry.state,
+                RegistrationState::Registered | RegistrationState::Direct
+            )
+        };
+        ways.sort_by_key(|entry| (!usable(entry), Some(&entry.name) != own));
+        ways.into_iter().map(|entry| entry.name.clone()).collect()
+    }
+
+    fn emergency_via(&self, account: AccountName) -> Via {
+        Via::Emergency {
+            account,
+            emergency: self.config.emergency.clone(),
         }
     }
 
@@ -123,7 +179,11 @@ impl Gateway {
         let answer = match result.as_ref().map(|routes| routes.first()) {
             Ok(Some(route)) => CallInput::Placed(Placement {
                 call: self.user_agent.new_call(),
-                via: Via::Account(waiting.account),
+                via: if waiting.emergency {
+                    self.emergency_via(waiting.account)
+                } else {
+                    Via::Account(waiting.account)
+                },
                 local_ip: route.local_ip,
                 from_user: waiting.from_user,
             }),

@@ -10,7 +10,7 @@ use crate::call::state::LineState;
 use crate::call::{CallEvent, CallInput, CallOutput, FinishedCall, LineCalls};
 use crate::line::{DigitSource, Line, LineCommand, LineEvent, LineInput, LineOutput};
 use crate::media::{VoiceCommand, VoiceEvent};
-use crate::sip::ua::UaCommand;
+use crate::sip::ua::{AccountName, UaCommand};
 
 /// One line with its calls.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(super) struct Port {
     pub(super) fault: Option<String>,
     /// The line is gone from the configuration; the port goes when its last call has ended.
     pub(super) leaving: bool,
+    /// The accounts that the emergency call in progress goes through, in turn.
+    pub(super) emergency_ways: Vec<AccountName>,
     outputs: VecDeque<PortOutput>,
 }
 
@@ -37,6 +39,8 @@ pub(super) enum PortOutput {
     Place { number: String, emergency: bool },
     /// A call is over.
     Record(Box<FinishedCall>),
+    /// Where does an emergency call lead whose ways so far failed?
+    PlaceAgain { attempt: usize },
 }
 
 impl Port {
@@ -49,6 +53,7 @@ impl Port {
             calls,
             fault: None,
             leaving: false,
+            emergency_ways: Vec::new(),
             outputs: VecDeque::new(),
         }
     }
@@ -163,6 +168,9 @@ impl Port {
             CallOutput::OpenMedia(session) => self.out(Output::OpenMedia { line, session }),
             CallOutput::CloseMedia(session) => self.out(Output::CloseMedia { line, session }),
             CallOutput::Event(event) => self.tell_call_event(event),
+            CallOutput::PlaceAgain { attempt } => {
+                self.outputs.push_back(PortOutput::PlaceAgain { attempt });
+            }
             CallOutput::Record(finished) => self.outputs.push_back(PortOutput::Record(finished)),
         }
     }

@@ -91,6 +91,7 @@ impl HostOptions {
                 rtp_timeout_ends_call: true,
                 disconnect_open_ms: 500,
                 answer_reversal: false,
+                emergency_hold_s: 0,
             };
             (self.call)(&mut call);
             PortConfig {
@@ -110,6 +111,7 @@ impl HostOptions {
             accounts: self.accounts.clone(),
             lines: lines.collect(),
             admission: Admission::default(),
+            emergency: Arc::default(),
         };
         (self.gateway)(&mut config);
         config

@@ -62,6 +62,7 @@ impl LineCalls {
 
     /// Tells that the call is over, and closes its media.
     pub(super) fn finish(&mut self, now: Instant, mut leg: Leg, cause: Cause) {
+        self.emergency_over(&leg.id);
         leg.state = CallState::Ended;
         self.event(CallEvent::Call {
             id: leg.id.clone(),

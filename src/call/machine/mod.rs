@@ -3,6 +3,7 @@
 //! [`LineCalls`] holds what the line is doing ([`Phase`]); what moves it stands in `telephone` (the person), `network`
 //! (SIP and media) and `ending` (everything that ends, and the outputs all share).
 
+mod emergency;
 mod ending;
 mod network;
 mod telephone;
@@ -42,6 +43,8 @@ pub struct LineCalls {
     tone: Option<Tone>,
     reported: LineState,
     outputs: VecDeque<CallOutput>,
+    /// An emergency call is in progress.
+    emergency: Option<emergency::EmergencyCall>,
 }
 
 /// What the line is doing.
@@ -101,6 +104,7 @@ impl LineCalls {
             tone: None,
             reported: LineState::Idle,
             outputs: VecDeque::new(),
+            emergency: None,
         }
     }
 
@@ -116,6 +120,7 @@ impl LineCalls {
                     outgoing.leg.call = Some(placement.call);
                     outgoing.leg.media.local_ip = Some(placement.local_ip);
                     outgoing.placement = Some(placement);
+                    self.way_found();
                     self.invite_when_ready();
                 }
             }
@@ -127,12 +132,14 @@ impl LineCalls {
             CallInput::Fault(faulted) => self.fault(now, faulted),
             CallInput::Configure(config) => self.config = *config,
             CallInput::Shutdown => self.end_everything(now, Cause::LocalHangup),
+            CallInput::NoMoreWays => self.ways_exhausted(now),
         }
         self.report_state();
     }
 
     /// To be called when [`poll_timeout`](Self::poll_timeout) is due.
     pub fn handle_timeout(&mut self, now: Instant) {
+        self.emergency_timeout(now);
         match &mut self.phase {
             Phase::Dialing { collector, .. } => {
                 collector.handle_timeout(now);
@@ -163,12 +170,13 @@ impl LineCalls {
 
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match &self.phase {
+        let phase = match &self.phase {
             Phase::Dialing { collector, .. } => collector.poll_timeout(),
             Phase::Ringing(ringing) => Some(ringing.until),
             Phase::Tone { until } | Phase::Howler { until } => Some(*until),
             _ => None,
-        }
+        };
+        phase.into_iter().chain(self.emergency_poll()).min()
     }
 
     /// What the line is doing.

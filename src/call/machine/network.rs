@@ -222,7 +222,7 @@ impl LineCalls {
     }
 
     pub(super) fn fail_outgoing(&mut self, now: Instant, status: u16, reason: &str) {
-        if !matches!(self.phase, Phase::Calling(_)) {
+        if !matches!(self.phase, Phase::Calling(_)) || self.tries_on(now, status, reason) {
             return;
         }
         let outcome = Outcome::of(status);

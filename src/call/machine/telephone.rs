@@ -45,6 +45,7 @@ impl LineCalls {
         }
         self.off_hook = true;
         self.voice(VoiceCommand::OffHook(true));
+        self.take_line_back();
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Ringing(ringing) => self.answer(now, *ringing),
             Phase::Idle => self.start_dialing(now, Tone::Dial),
@@ -83,6 +84,9 @@ impl LineCalls {
             return;
         }
         self.off_hook = false;
+        if self.holds_the_line(now) {
+            return;
+        }
         self.end_everything(now, Cause::LocalHangup);
         self.voice(VoiceCommand::OffHook(false));
         self.line(LineCommand::Polarity { reversed: false });
@@ -90,6 +94,9 @@ impl LineCalls {
 
     /// Recall: the far end is held, and taken back by the next one. Under a tone, a new dial tone.
     pub(super) fn flashed(&mut self, now: Instant) {
+        if self.is_emergency() {
+            return;
+        }
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Talking(leg) => self.hold(leg, true),
             Phase::Held(leg) => self.hold(leg, false),
@@ -226,6 +233,9 @@ impl LineCalls {
             early_media_heard: false,
         }));
         self.report_call(None, None);
+        if emergency {
+            self.begin_emergency(now);
+        }
         self.push(CallOutput::Place { number, emergency });
         self.push(CallOutput::OpenMedia(session));
     }

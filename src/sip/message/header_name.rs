@@ -62,6 +62,8 @@ header_names! {
     P_ASSERTED_IDENTITY = "P-Asserted-Identity";
     P_PREFERRED_IDENTITY = "P-Preferred-Identity";
     PATH = "Path";
+    GEOLOCATION = "Geolocation";
+    GEOLOCATION_ROUTING = "Geolocation-Routing";
     PRIORITY = "Priority";
     PRIVACY = "Privacy";
     PROXY_AUTHENTICATION_INFO = "Proxy-Authentication-Info";

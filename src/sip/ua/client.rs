@@ -1,5 +1,6 @@
 //! Client transactions: requests of ours on the wire, their responses matched, CANCEL and ACK with them.
 
+use super::emergency::{NO_ANSWER, NO_PROGRESS};
 use super::hop::Hop;
 use super::job::{Job, Outcome, Owner};
 use super::{Transport, UserAgent};
@@ -37,6 +38,8 @@ pub(super) struct ClientTransaction {
     cancel: Cancel,
     /// ACKs sent, by the tag of the 2xx (empty: of the refusal).
     acks: Vec<(String, Hop, Vec<u8>)>,
+    /// An urgent request that has got no further by then tries its next way.
+    give_up: Option<Instant>,
 }
 
 /// Whether the INVITE is to be cancelled.
@@ -50,10 +53,11 @@ enum Cancel {
 
 impl ClientTransaction {
     fn poll_timeout(&self) -> Option<Instant> {
-        match &self.machine {
+        let machine = match &self.machine {
             Machine::Invite(machine) => machine.poll_timeout(),
             Machine::Other(machine) => machine.poll_timeout(),
-        }
+        };
+        machine.into_iter().chain(self.give_up).min()
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Expiry {
@@ -68,6 +72,11 @@ impl ClientTransaction {
             Machine::Invite(machine) => machine.handle_response(now, status),
             Machine::Other(machine) => machine.handle_response(now, status),
         }
+    }
+
+    /// An urgent request got that far; 100 alone isn't far.
+    fn progressed(&mut self, now: Instant, status: u16) {
+        self.give_up = self.give_up.filter(|_| status == 100).map(|_| now + NO_PROGRESS);
     }
 
     /// Without a final response so far.
@@ -100,6 +109,7 @@ impl UserAgent {
         };
         self.transmit(hop.transport, hop.remote, sent.clone());
         let key = ClientKey { branch, method };
+        let give_up = job.urgent.then(|| now + NO_ANSWER);
         let transaction = ClientTransaction {
             machine,
             hop,
@@ -110,6 +120,7 @@ impl UserAgent {
             via,
             cancel: Cancel::No,
             acks: Vec::new(),
+            give_up,
         };
         self.clients.insert(key.clone(), transaction);
         Some(key)
@@ -167,6 +178,7 @@ impl UserAgent {
             via: transaction.via.clone(),
             cancel: Cancel::No,
             acks: Vec::new(),
+            give_up: None,
         };
         self.clients.insert(
             ClientKey {
@@ -192,6 +204,7 @@ impl UserAgent {
             return;
         };
         let status = response.status.code();
+        transaction.progressed(now, status);
         match transaction.handle_response(now, status) {
             Received::Drop => {}
             Received::AckAgain => {
@@ -257,6 +270,10 @@ impl UserAgent {
             let Some(transaction) = self.clients.get_mut(&key) else {
                 continue;
             };
+            if transaction.give_up.take_if(|due| now >= *due).is_some() {
+                self.give_up(now, &key);
+                continue;
+            }
             match transaction.handle_timeout(now) {
                 Expiry::Nothing => {
                     // Ended without a timer (stream transactions do): nothing refers to it any more.
@@ -278,6 +295,19 @@ impl UserAgent {
                     }
                 }
             }
+        }
+    }
+
+    /// An urgent request has waited long enough here. Whatever still becomes of it here concerns nobody.
+    fn give_up(&mut self, now: Instant, key: &ClientKey) {
+        let Some(transaction) = self.clients.get_mut(key) else {
+            return;
+        };
+        let (job, hop) = (transaction.job.take(), transaction.hop);
+        transaction.owner = Owner::Nobody;
+        self.cancel(now, key);
+        if let Some(job) = job {
+            self.try_elsewhere(now, job, hop, Outcome::Timeout);
         }
     }
 

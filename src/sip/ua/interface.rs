@@ -183,6 +183,13 @@ pub enum Via {
         /// Where.
         route: Route,
     },
+    /// An account's server, for an emergency call: registered or not, over every transport, with little patience.
+    Emergency {
+        /// The account.
+        account: AccountName,
+        /// What the INVITE says.
+        emergency: Arc<super::Emergency>,
+    },
 }
 
 /// What the user agent wants done.

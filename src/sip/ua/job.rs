@@ -49,6 +49,8 @@ pub(super) struct Job {
     pub owner: Owner,
     /// Over UDP however long it is: TCP didn't work.
     pub stay_on_udp: bool,
+    /// The next way is tried soon.
+    pub urgent: bool,
 }
 
 impl Job {
@@ -65,6 +67,7 @@ impl Job {
             challenges: 0,
             owner,
             stay_on_udp: false,
+            urgent: false,
         }
     }
 }

@@ -11,6 +11,7 @@ mod backoff;
 mod call;
 mod client;
 mod dialogs;
+mod emergency;
 mod forks;
 mod guard;
 mod hop;
@@ -27,6 +28,7 @@ mod server;
 mod stray;
 mod wire;
 
+pub use emergency::Emergency;
 pub use guard::{Admission, Network};
 pub use interface::*;
 

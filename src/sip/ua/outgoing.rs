@@ -2,6 +2,7 @@
 
 use super::call::{Call, Stage};
 use super::client::ClientKey;
+use super::emergency::over_every_transport;
 use super::hop::{Hop, SIP_PORT};
 use super::job::{Job, Outcome, Owner};
 use super::redirect::Redirects;
@@ -38,6 +39,8 @@ pub(super) struct Outgoing {
     pub transport: Transport,
     pub early: Vec<Early>,
     pub redirects: Redirects,
+    /// An emergency call: another way is tried soon.
+    pub urgent: bool,
 }
 
 /// A dialog that a provisional response made.
@@ -86,8 +89,12 @@ impl UserAgent {
         if self.closing != super::Closing::No {
             return fail(self, "shutting down");
         }
+        let emergency = match &via {
+            Via::Emergency { emergency, .. } => Some(emergency.clone()),
+            Via::Account(_) | Via::Address { .. } => None,
+        };
         match via {
-            Via::Account(name) => {
+            Via::Account(name) | Via::Emergency { account: name, .. } => {
                 let Some(registration) = self.registrations.get(&name) else {
                     return fail(self, "no such account");
                 };
@@ -99,10 +106,14 @@ impl UserAgent {
                 for route in routes {
                     request.headers.push(HeaderName::ROUTE, route.to_string());
                 }
+                if let Some(emergency) = &emergency {
+                    emergency.mark(&mut request, &account);
+                }
                 let hops = registration_hops(self, &account);
                 let transport = account.transport.unwrap_or(Transport::Udp);
                 let user = account.username.clone();
                 self.open_call(call, Some(account.clone()), request, user, transport);
+                self.mark_urgent(call, emergency.is_some());
                 if hops.is_empty() || !account.register {
                     let name = account.server_name();
                     self.look_up(now, call, name, transport);
@@ -176,6 +187,7 @@ impl UserAgent {
             transport,
             early: Vec::new(),
             redirects,
+            urgent: false,
         };
         let stage = Stage::Outgoing(Box::new(outgoing));
         self.calls.insert(
@@ -186,6 +198,12 @@ impl UserAgent {
                 over: false,
             },
         );
+    }
+
+    fn mark_urgent(&mut self, call: CallId, urgent: bool) {
+        if let Some(Stage::Outgoing(outgoing)) = self.calls.get_mut(&call).map(|call| &mut call.stage) {
+            outgoing.urgent = urgent;
+        }
     }
 
     /// Asks for addresses unless they are known.
@@ -263,11 +281,18 @@ impl UserAgent {
             .headers
             .set(HeaderName::CONTACT, format!("<{contact}>"));
         outgoing.early.clear();
+        let urgent = outgoing.urgent;
+        let hops = if urgent {
+            over_every_transport(hops, &self.config)
+        } else {
+            hops
+        };
         let account = entry
             .account
             .clone()
             .filter(|account| outgoing.redirects.is_at_home(account));
-        let job = Job::new(outgoing.request.clone(), hops, account, Owner::Invite(call));
+        let mut job = Job::new(outgoing.request.clone(), hops, account, Owner::Invite(call));
+        job.urgent = urgent;
         let key = self.send(now, job);
         if let Some(Stage::Outgoing(outgoing)) = self.calls.get_mut(&call).map(|c| &mut c.stage) {
             outgoing.client = key;
