@@ -130,15 +130,35 @@ pub struct Placement {
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the fields are those of UaEvent")]
 pub enum SipEvent {
-    Progress { status: u16, body: Option<Vec<u8>> },
-    Answered { body: Vec<u8> },
-    Failed { status: u16, reason: String },
+    Progress {
+        status: u16,
+        body: Option<Vec<u8>>,
+        fork: String,
+    },
+    Answered {
+        body: Vec<u8>,
+    },
+    Failed {
+        status: u16,
+        reason: String,
+    },
     Confirmed,
-    Ended { cause: EndCause },
-    Cancelled { answered_elsewhere: bool },
-    Reoffer { body: Vec<u8> },
-    Reanswered { body: Option<Vec<u8>> },
-    InfoKey { key: char },
+    Ended {
+        cause: EndCause,
+    },
+    Cancelled {
+        answered_elsewhere: bool,
+    },
+    Reoffer {
+        body: Vec<u8>,
+    },
+    Reanswered {
+        body: Option<Vec<u8>>,
+    },
+    InfoKey {
+        key: char,
+    },
+    RefreshDue,
 }
 
 /// What a line's calls want done, in order.

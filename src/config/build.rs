@@ -7,7 +7,7 @@ use crate::zone::{self, Zone};
 
 use super::accept_from;
 use super::emergency;
-use super::file::{AccountFile, Accounts, File, OnRtpTimeoutName, SipFile, TransportName};
+use super::file::{AccountFile, Accounts, File, OnRtpTimeoutName, RedirectsName, SipFile, TransportName};
 use super::line::{self, Unique};
 use super::model::{Account, Control, Media, Model, OnRtpTimeout, Password, Sip, Transport};
 use super::nearest::suggestion;
@@ -172,6 +172,13 @@ fn account(name: String, file: AccountFile, sip: &Sip, problems: &mut Problems) 
     {
         problems.error(server.place, "this transport is not among `sip.transports`");
     }
+    if matches!(file.session_expires_s.value.0, 1..90) {
+        // RFC 4028 section 4.
+        problems.error(
+            file.session_expires_s.place,
+            "expected at least 90, or 0 for no session timer",
+        );
+    }
     Some(Account {
         name,
         server: server.value.0,
@@ -184,6 +191,8 @@ fn account(name: String, file: AccountFile, sip: &Sip, problems: &mut Problems) 
         expires_s: file.expires_s.value.0,
         accept_from: accept_from::account_model(file.accept_from.as_ref(), problems),
         emergency_numbers: emergency::numbers(file.emergency_numbers),
+        session_expires_s: file.session_expires_s.value.0,
+        follow_redirects: matches!(file.redirects.value, RedirectsName::Follow),
     })
 }
 

@@ -95,6 +95,16 @@ choice! {
     }
 }
 
+choice! {
+    /// What a call does that is sent elsewhere.
+    RedirectsName {
+        /// It goes there.
+        Follow = "follow",
+        /// It fails.
+        Refuse = "refuse",
+    }
+}
+
 section! {
     /// The daemon's control socket.
     ControlFile {
@@ -150,6 +160,12 @@ section! {
         accept_from: optional Vec<Located<Source>>;
         /// Emergency numbers beside the country's, for the lines of this account.
         emergency_numbers: optional Vec<Located<Keys>>;
+        /// Time after which a call has ended whose far end no longer answers, s (RFC 4028); at least 90. 0: only what
+        /// the far end asks for.
+        session_expires_s: default Whole<0, 86400> = "1800";
+        /// What a call does that the server sends elsewhere (3xx): follow, up to five times and never with this
+        /// account's password to a foreign server, or refuse.
+        redirects: default RedirectsName = "follow";
     }
 }
 

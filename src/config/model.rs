@@ -121,6 +121,10 @@ pub struct Account {
     pub accept_from: AcceptFrom,
     /// Emergency numbers beside the country's.
     pub emergency_numbers: Vec<String>,
+    /// Seconds after which a session that nobody refreshes has ended; 0: none of our own.
+    pub session_expires_s: u32,
+    /// Whether calls follow a 3xx to where it leads.
+    pub follow_redirects: bool,
 }
 
 /// Emergency calls.

@@ -192,6 +192,8 @@ fn account(account: &model::Account) -> Result<Account, DaemonError> {
         password: password(account)?,
         register: account.register,
         expires_s: account.expires_s,
+        session_expires_s: account.session_expires_s,
+        follow_redirects: account.follow_redirects,
     })
 }
 

@@ -274,7 +274,12 @@ impl Gateway {
                 }
                 return;
             }
-            UaEvent::Progress { call, status, body } => (call, SipEvent::Progress { status, body }),
+            UaEvent::Progress {
+                call,
+                status,
+                body,
+                fork,
+            } => (call, SipEvent::Progress { status, body, fork }),
             UaEvent::Answered { call, body } => (call, SipEvent::Answered { body }),
             UaEvent::Failed { call, status, reason } => (call, SipEvent::Failed { status, reason }),
             UaEvent::Confirmed { call } => (call, SipEvent::Confirmed),
@@ -286,6 +291,7 @@ impl Gateway {
             UaEvent::Reoffer { call, body } => (call, SipEvent::Reoffer { body }),
             UaEvent::Reanswered { call, body } => (call, SipEvent::Reanswered { body }),
             UaEvent::InfoKey { call, key, .. } => (call, SipEvent::InfoKey { key }),
+            UaEvent::RefreshDue { call } => (call, SipEvent::RefreshDue),
         };
         self.call_event(now, call, event);
     }

@@ -29,6 +29,10 @@ pub struct Account {
     pub register: bool,
     /// Seconds to ask for.
     pub expires_s: u32,
+    /// Seconds after which a session that nobody refreshes has ended (RFC 4028), as we'd like it; 0: none of our own.
+    pub session_expires_s: u32,
+    /// Whether calls follow a 3xx to where it leads.
+    pub follow_redirects: bool,
 }
 
 impl Account {
@@ -37,6 +41,14 @@ impl Account {
         // The server's port belongs into its own URI only; a domain has no ports.
         let port = self.server_port.filter(|_| self.domain.is_none());
         SipUri::new(user, self.host()).with_port(port).into()
+    }
+
+    /// A telephone number at the server (RFC 3261 19.1.6).
+    pub fn number_uri(&self, number: &str) -> SipUri {
+        let port = self.server_port.filter(|_| self.domain.is_none());
+        SipUri::new(Some(number), self.host())
+            .with_port(port)
+            .with_param("user", "phone")
     }
 
     /// Our address of record.
@@ -68,6 +80,8 @@ impl Account {
             && self.is_same_login(other)
             && self.display_name == other.display_name
             && self.expires_s == other.expires_s
+            && self.session_expires_s == other.session_expires_s
+            && self.follow_redirects == other.follow_redirects
     }
 
     /// Whether the credentials are the same.

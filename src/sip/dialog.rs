@@ -15,6 +15,8 @@ pub struct Dialog {
     remote_target: Uri,
     route_set: Vec<NameAddr>,
     contact: Uri,
+    /// The peer's last Allow names UPDATE.
+    takes_update: bool,
 }
 
 impl Dialog {
@@ -36,6 +38,7 @@ impl Dialog {
             remote_target,
             route_set,
             contact: request.headers.contact().ok()?.uri,
+            takes_update: allows_update(&response.headers),
         })
     }
 
@@ -51,7 +54,27 @@ impl Dialog {
             remote_target: first_contact(&request.headers).or_else(|| sender_of_old(request))?,
             route_set: request.headers.record_routes().ok()?,
             contact,
+            takes_update: allows_update(&request.headers),
         })
+    }
+
+    /// This dialog goes on where an early one of the same tags stood: numbers already used stay used.
+    #[must_use]
+    pub fn following(mut self, early: &Self) -> Self {
+        self.local_seq = self.local_seq.max(early.local_seq);
+        self.remote_seq = self.remote_seq.max(early.remote_seq);
+        self.takes_update |= early.takes_update;
+        self
+    }
+
+    /// Whether the peer takes UPDATE (RFC 3311 section 4: its Allow says so).
+    pub fn takes_update(&self) -> bool {
+        self.takes_update
+    }
+
+    /// The peer answered an UPDATE with 405 or 501: it takes none, whatever it said.
+    pub fn forget_update(&mut self) {
+        self.takes_update = false;
     }
 
     /// Whether a request with this Call-ID, To tag and From tag belongs here.
@@ -95,6 +118,9 @@ impl Dialog {
     pub fn refresh_target(&mut self, headers: &Headers) {
         if let Some(target) = first_contact(headers) {
             self.remote_target = target;
+        }
+        if headers.has(&HeaderName::ALLOW) {
+            self.takes_update = allows_update(headers);
         }
     }
 
@@ -149,6 +175,10 @@ fn sender_of_old(request: &Request) -> Option<Uri> {
     let old = request.headers.via_top().ok()?.rfc3261_branch().is_none();
     old.then(|| request.headers.from().ok().map(|from| from.uri))
         .flatten()
+}
+
+fn allows_update(headers: &Headers) -> bool {
+    headers.allow().contains(&Method::Update)
 }
 
 fn first_contact(headers: &Headers) -> Option<Uri> {

@@ -63,6 +63,8 @@ impl HostOptions {
             password: "secret".to_owned().into(),
             register,
             expires_s: 300,
+            session_expires_s: 1800,
+            follow_redirects: true,
         };
         Self {
             country: "ua",

@@ -78,7 +78,7 @@ impl LineCalls {
     pub(super) fn finish_quietly(&mut self, now: Instant, leg: Leg, cause: Cause) {
         if leg.media.started {
             self.voice(VoiceCommand::EndSession);
-            self.ending.push_back((leg, cause, now));
+            self.ending.push_back(Some((leg, cause, now)));
         } else {
             self.push(CallOutput::CloseMedia(leg.media.session));
             self.push(CallOutput::Record(Box::new(

@@ -1,8 +1,9 @@
 //! The state machine of one line's calls.
 //!
 //! [`LineCalls`] holds what the line is doing ([`Phase`]); what moves it stands in `telephone` (the person), `network`
-//! (SIP and media) and `ending` (everything that ends, and the outputs all share).
+//! (SIP and media), `early` (before the answer) and `ending` (everything that ends, and the outputs all share).
 
+mod early;
 mod emergency;
 mod ending;
 mod network;
@@ -37,8 +38,8 @@ pub struct LineCalls {
     random: StdRng,
     phase: Phase,
     off_hook: bool,
-    /// Calls that are over but for their media figures, oldest first.
-    ending: VecDeque<(Leg, Cause, Instant)>,
+    /// Calls that are over but for their media figures, oldest first; `None`: the figures of a fork that was left.
+    ending: VecDeque<Option<(Leg, Cause, Instant)>>,
     /// What sounds now, by our own order.
     tone: Option<Tone>,
     reported: LineState,
@@ -75,6 +76,8 @@ struct Ringing {
     leg: Leg,
     call: CallId,
     offer: Vec<u8>,
+    /// The 180 has to carry our offer.
+    wants_early_offer: bool,
     caller: Caller,
     /// What 200 will carry, and the session it starts; `None` until the sockets are open.
     answer: Option<(Vec<u8>, Option<SessionParams>)>,
@@ -89,6 +92,8 @@ struct Outgoing {
     placement: Option<Placement>,
     ringback: bool,
     early_media_heard: bool,
+    /// Whose early media it is.
+    fork: Option<String>,
 }
 
 impl LineCalls {

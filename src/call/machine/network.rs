@@ -80,6 +80,7 @@ impl LineCalls {
             leg,
             call: incoming.call,
             offer: incoming.offer,
+            wants_early_offer: incoming.wants_early_offer,
             caller,
             answer: None,
             until: now + Duration::from_secs(u64::from(self.config.ring_timeout_s)),
@@ -107,12 +108,13 @@ impl LineCalls {
             self.stop_ringing(now, Cause::Failed, Some(488));
             return;
         };
+        let body = ringing.wants_early_offer.then(|| answer.0.clone());
         ringing.answer = Some(answer);
         let caller = ringing.caller.clone();
         self.sip(UaCommand::Ring {
             call,
             status: 180,
-            body: None,
+            body,
         });
         self.line(LineCommand::Ring(RingRequest {
             cadence_ms: None,
@@ -135,7 +137,7 @@ impl LineCalls {
             return;
         }
         match event {
-            SipEvent::Progress { status, body } => self.progress(status, body),
+            SipEvent::Progress { status, body, fork } => self.progress(status, body, &fork),
             SipEvent::Answered { body } => self.answered(now, call, &body),
             SipEvent::Failed { status, reason } => self.fail_outgoing(now, status, &reason),
             SipEvent::Confirmed => self.confirmed(now, call),
@@ -151,32 +153,8 @@ impl LineCalls {
             SipEvent::Reoffer { body } => self.reoffered(call, &body),
             SipEvent::Reanswered { body } => self.reanswered(body),
             SipEvent::InfoKey { key } => self.remote_key(key),
+            SipEvent::RefreshDue => self.refresh(call),
         }
-    }
-
-    pub(super) fn progress(&mut self, status: u16, body: Option<Vec<u8>>) {
-        let Phase::Calling(outgoing) = &mut self.phase else {
-            return;
-        };
-        let early = body
-            .filter(|_| outgoing.leg.media.agreed.is_none())
-            .and_then(|answer| outgoing.leg.media.accept_answer(&self.config, &answer).ok());
-        let has_media = outgoing.leg.media.agreed.is_some();
-        // RFC 3960: ringing is made here until media is heard; 183 with media is the network's own sound.
-        let ringback = matches!(status, 180..=182) && !outgoing.early_media_heard && !outgoing.ringback;
-        outgoing.leg.state = if has_media && status == 183 {
-            CallState::EarlyMedia
-        } else {
-            CallState::Ringing
-        };
-        if ringback {
-            outgoing.ringback = true;
-            self.play(Tone::Ringback);
-        }
-        if let Some(params) = early {
-            self.start_session(params);
-        }
-        self.report_call(Some(status), None);
     }
 
     pub(super) fn answered(&mut self, now: Instant, call: CallId, body: &[u8]) {
@@ -273,8 +251,7 @@ impl LineCalls {
 
     pub(super) fn reoffered(&mut self, call: CallId, offer: &[u8]) {
         let (Phase::Talking(leg) | Phase::Held(leg)) = &mut self.phase else {
-            // An UPDATE before the answer: an early session is changed by its own answer only.
-            self.sip(UaCommand::RejectReoffer { call, status: 488 });
+            self.reoffered_early(call, offer);
             return;
         };
         if offer.is_empty() {
@@ -298,6 +275,7 @@ impl LineCalls {
 
     pub(super) fn reanswered(&mut self, body: Option<Vec<u8>>) {
         let (Phase::Talking(leg) | Phase::Held(leg)) = &mut self.phase else {
+            self.reanswered_early(&body.unwrap_or_default());
             return;
         };
         if let Some(params) = body.and_then(|answer| leg.media.accept_answer(&self.config, &answer).ok()) {
@@ -331,7 +309,7 @@ impl LineCalls {
             VoiceEvent::RtpResumed => self.media_flowing(true),
             VoiceEvent::RemoteKey(key) => self.remote_key(key.as_char()),
             VoiceEvent::SessionEnded(stats) => {
-                if let Some((leg, cause, ended)) = self.ending.pop_front() {
+                if let Some(Some((leg, cause, ended))) = self.ending.pop_front() {
                     self.push(CallOutput::CloseMedia(leg.media.session));
                     let record = leg.finish(&self.line, cause, Some(&stats), ended);
                     self.push(CallOutput::Record(Box::new(record)));

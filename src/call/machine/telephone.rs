@@ -231,6 +231,7 @@ impl LineCalls {
             placement: None,
             ringback: false,
             early_media_heard: false,
+            fork: None,
         }));
         self.report_call(None, None);
         if emergency {

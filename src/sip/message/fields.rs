@@ -1,4 +1,4 @@
-//! Values of header fields that have a shape of their own: CSeq, Reason, Content-Type.
+//! Values of header fields that have a shape of their own: CSeq, Reason, Content-Type, RAck, Session-Expires.
 
 use super::{Method, Params, lex};
 use std::borrow::Cow;
@@ -33,6 +33,80 @@ pub struct MediaType {
     pub sub: String,
     /// Parameters: `boundary`, `charset`.
     pub params: Params,
+}
+
+/// RAck (RFC 3262 7.2): the reliable provisional response that a PRACK is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RAck {
+    /// The response's RSeq.
+    pub rseq: u32,
+    /// CSeq of the request it answered.
+    pub cseq: CSeq,
+}
+
+/// Session-Expires (RFC 4028 4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionExpires {
+    /// Seconds from one refresh to the session's end.
+    pub interval_s: u32,
+    /// Who refreshes; `None`: not said.
+    pub refresher: Option<Refresher>,
+}
+
+/// Who refreshes a session, as seen from the request at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refresher {
+    /// Who sent the request.
+    Uac,
+    /// Who answers it.
+    Uas,
+}
+
+impl RAck {
+    /// Reads a value; `None` where it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (rseq, cseq) = lex::trim(text).split_once([' ', '\t'])?;
+        Some(Self {
+            rseq: lex::number(rseq)?,
+            cseq: CSeq::parse(lex::trim(cseq))?,
+        })
+    }
+}
+
+impl fmt::Display for RAck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.rseq, self.cseq)
+    }
+}
+
+impl SessionExpires {
+    /// Reads a value; `None` where it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        let end = text.find(';').unwrap_or(text.len());
+        let (interval, params) = text.split_at(end);
+        let params = Params::parse(params).unwrap_or_default();
+        let refresher = params.value("refresher");
+        let refresher = refresher.and_then(|who| match who.to_ascii_lowercase().as_str() {
+            "uac" => Some(Refresher::Uac),
+            "uas" => Some(Refresher::Uas),
+            _ => None,
+        });
+        Some(Self {
+            interval_s: lex::delta_seconds(lex::trim(interval))?,
+            refresher,
+        })
+    }
+}
+
+impl fmt::Display for SessionExpires {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.interval_s)?;
+        match self.refresher {
+            Some(Refresher::Uac) => f.write_str(";refresher=uac"),
+            Some(Refresher::Uas) => f.write_str(";refresher=uas"),
+            None => Ok(()),
+        }
+    }
 }
 
 impl CSeq {

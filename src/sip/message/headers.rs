@@ -1,6 +1,6 @@
 //! The header fields of a message: an ordered list, and typed looks at the fields a user agent needs.
 
-use super::{CSeq, HeaderName, MediaType, Method, NameAddr, Reason, Via, lex};
+use super::{CSeq, HeaderName, MediaType, Method, NameAddr, RAck, Reason, SessionExpires, Via, lex};
 use std::borrow::Cow;
 
 /// Header fields in their order. Values are kept byte for byte (unfolded), whatever their encoding.
@@ -251,6 +251,22 @@ impl Headers {
     /// RSeq (RFC 3262).
     pub fn rseq(&self) -> Option<u32> {
         lex::number(&self.first(&HeaderName::RSEQ)?)
+    }
+
+    /// RAck (RFC 3262).
+    pub fn rack(&self) -> Option<RAck> {
+        RAck::parse(&self.first(&HeaderName::RACK)?)
+    }
+
+    /// Session-Expires (RFC 4028).
+    pub fn session_expires(&self) -> Option<SessionExpires> {
+        SessionExpires::parse(&self.first(&HeaderName::SESSION_EXPIRES)?)
+    }
+
+    /// Min-SE (RFC 4028), seconds.
+    pub fn min_se(&self) -> Option<u32> {
+        let value = self.first(&HeaderName::MIN_SE)?;
+        lex::delta_seconds(lex::trim(value.split(';').next()?))
     }
 
     /// Content-Type.

@@ -17,7 +17,7 @@ mod status;
 mod uri;
 mod via;
 
-pub use fields::{CSeq, MediaType, Reason};
+pub use fields::{CSeq, MediaType, RAck, Reason, Refresher, SessionExpires};
 pub use header_name::HeaderName;
 pub use headers::{Contacts, Header, HeaderError, Headers};
 pub use host::Host;

@@ -60,6 +60,9 @@ impl InviteClient {
                 Received::PassUp
             }
             (State::Accepted { .. }, 200..=299) => Received::PassUp,
+            // A fork that answers after the rest was refused or cancelled: proxies pass every 2xx on (16.7), and its
+            // user has to end what it made.
+            (State::Completed { .. }, 200..=299) => Received::PassUp,
             (State::Calling { .. } | State::Proceeding { .. }, 300..) => {
                 let linger = if self.reliable {
                     std::time::Duration::ZERO

@@ -4,7 +4,8 @@ use super::client::ClientKey;
 use super::hop::Hop;
 use super::incoming::Incoming;
 use super::outgoing::Outgoing;
-use super::reinvite::{Exchange, Unacknowledged};
+use super::reinvite::{Exchange, TheirOffer, Unacknowledged};
+use super::session_timer::SessionTimer;
 use super::{CallId, EndCause, UaEvent, UserAgent};
 use crate::sip::account::Account;
 use crate::sip::dialog::Dialog;
@@ -45,6 +46,12 @@ pub(super) struct Session {
     pub exchange: Exchange,
     /// An offer of ours that waits for the exchange before it.
     pub next_offer: Option<Vec<u8>>,
+    /// RFC 4028; `None`: the session ends by BYE only.
+    pub timer: Option<SessionTimer>,
+    /// RSeq of a provisional response of ours that the 2xx overtook: its PRACK may still come.
+    pub late_rseq: Option<u32>,
+    /// Early dialogs of other forks, which may be answered too.
+    pub forks: Vec<Dialog>,
 }
 
 impl Call {
@@ -67,6 +74,38 @@ impl Call {
                 .find(|d| d.remote_tag() == remote_tag),
             Stage::Incoming(incoming) => Some(&mut incoming.dialog),
             Stage::Up(session) => Some(&mut session.dialog),
+        }
+    }
+
+    /// The offer under way in the dialog of that name.
+    pub fn exchange_mut(&mut self, remote_tag: &str) -> Option<&mut Exchange> {
+        match &mut self.stage {
+            Stage::Outgoing(outgoing) => outgoing.early_mut(remote_tag).map(|early| &mut early.exchange),
+            Stage::Incoming(incoming) => Some(&mut incoming.exchange),
+            Stage::Up(session) => Some(&mut session.exchange),
+        }
+    }
+
+    /// Takes an offer of the peer's out of whichever dialog it is in; with the dialog's tag.
+    pub fn take_their_offer(&mut self) -> Option<(String, TheirOffer)> {
+        match &mut self.stage {
+            Stage::Outgoing(outgoing) => outgoing
+                .early
+                .iter_mut()
+                .find_map(|early| Some((early.dialog.remote_tag(), early.exchange.take_theirs()?))),
+            Stage::Incoming(incoming) => {
+                Some((incoming.dialog.remote_tag(), incoming.exchange.take_theirs()?))
+            }
+            Stage::Up(session) => Some((session.dialog.remote_tag(), session.exchange.take_theirs()?)),
+        }
+    }
+
+    /// An early session changed since its first answer: what that said counts no more.
+    pub fn note_changed(&mut self, remote_tag: &str) {
+        if let Stage::Outgoing(outgoing) = &mut self.stage
+            && let Some(early) = outgoing.early_mut(remote_tag)
+        {
+            early.changed = true;
         }
     }
 
@@ -93,7 +132,11 @@ impl Call {
             Stage::Incoming(incoming) => incoming.poll_timeout(),
             Stage::Up(session) => {
                 let ack = session.unacknowledged.as_ref().map(Unacknowledged::poll_timeout);
-                ack.into_iter().chain(session.exchange.poll_timeout()).min()
+                let timer = session.timer.as_ref().filter(|_| !self.over);
+                ack.into_iter()
+                    .chain(session.exchange.poll_timeout())
+                    .chain(timer.map(SessionTimer::poll_timeout))
+                    .min()
             }
         }
     }
@@ -176,8 +219,14 @@ impl UserAgent {
             .collect();
         for call in calls {
             match self.calls.get(&call).map(|entry| &entry.stage) {
-                Some(Stage::Incoming(_)) => self.ring_again(now, call),
-                Some(Stage::Up(_)) => self.session_timeout(now, call),
+                Some(Stage::Incoming(_)) => {
+                    self.provisional_timeout(now, call);
+                    self.ring_again(now, call);
+                }
+                Some(Stage::Up(_)) => {
+                    self.session_timeout(now, call);
+                    self.session_timer_due(now, call);
+                }
                 Some(Stage::Outgoing(_)) | None => {}
             }
         }

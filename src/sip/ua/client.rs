@@ -4,9 +4,11 @@ use super::emergency::{NO_ANSWER, NO_PROGRESS};
 use super::hop::Hop;
 use super::job::{Job, Outcome, Owner};
 use super::{Transport, UserAgent};
+use crate::sip::account::Account;
 use crate::sip::message::{CSeq, HeaderName, Method, Request, Response, Via};
 use crate::sip::transaction::{Client, Expiry, InviteClient, Received};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// A client transaction's name: branch and CSeq method (RFC 3261 17.1.3).
@@ -40,6 +42,8 @@ pub(super) struct ClientTransaction {
     acks: Vec<(String, Hop, Vec<u8>)>,
     /// An urgent request that has got no further by then tries its next way.
     give_up: Option<Instant>,
+    /// Whose credentials its job had.
+    pub account: Option<Arc<Account>>,
 }
 
 /// Whether the INVITE is to be cancelled.
@@ -115,6 +119,7 @@ impl UserAgent {
             hop,
             request: job.request.clone(),
             owner: job.owner.clone(),
+            account: job.account.clone(),
             job: Some(job),
             sent,
             via,
@@ -179,6 +184,7 @@ impl UserAgent {
             cancel: Cancel::No,
             acks: Vec::new(),
             give_up: None,
+            account: None,
         };
         self.clients.insert(
             ClientKey {
@@ -222,7 +228,7 @@ impl UserAgent {
                     self.cancel(now, &key);
                 }
                 if let Owner::Invite(call) = owner {
-                    self.invite_progress(call, &key, &response);
+                    self.invite_progress(now, call, &key, &response);
                 }
             }
             Received::PassUp => self.final_response(now, &key, response, &via),
@@ -241,6 +247,9 @@ impl UserAgent {
         }
         if let (200..=299, Owner::Reinvite(call)) = (status, &owner) {
             return self.reinvite_accepted(now, *call, key, &response);
+        }
+        if let (200..=299, Machine::Invite(_)) = (status, &transaction.machine) {
+            return self.decline_fork(now, key, &response);
         }
         transaction.owner = Owner::Nobody;
         let cancelled = transaction.cancel != Cancel::No;

@@ -30,13 +30,16 @@ impl UserAgent {
             return self.reply(&arrived, status(500));
         }
         let extension = self.wrong_extension(&arrived);
-        if let Some(refusal) = extension.or_else(|| self.wrong_body(&arrived)) {
+        let refusal = extension.or_else(|| self.wrong_body(&arrived));
+        if let Some(refusal) = refusal.or_else(|| self.wrong_interval(&arrived)) {
             self.transmit_response(arrived.back, refusal);
             return;
         }
         match arrived.request.method {
             Method::Bye => self.bye(now, key, arrived, call),
-            Method::Invite | Method::Update => self.their_offer(now, key, arrived, call),
+            Method::Invite => self.their_offer(now, key, arrived, call),
+            Method::Update => self.their_update(now, key, arrived, call),
+            Method::Prack => self.prack(now, key, arrived, call),
             Method::Info => self.info(now, key, arrived, call),
             Method::Options => {
                 let response = self.stateless_response(&arrived, StatusCode::OK);
@@ -94,7 +97,7 @@ impl UserAgent {
         }
     }
 
-    fn open_and_accept(&mut self, now: Instant, key: ServerKey, arrived: Arrived, call: CallId) {
+    pub(super) fn open_and_accept(&mut self, now: Instant, key: ServerKey, arrived: Arrived, call: CallId) {
         if self.open_transaction(key.clone(), arrived.clone(), call) {
             self.respond_plainly(now, &key, StatusCode::OK, None);
         } else {

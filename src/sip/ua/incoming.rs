@@ -3,16 +3,21 @@
 use super::call::{Call, Session, Stage};
 use super::registration::Registration;
 use super::reinvite::{Exchange, Unacknowledged};
+use super::reliable::Reliable;
 use super::server::ServerKey;
-use super::stray::{ALLOW, status};
+use super::session_timer::put_grant;
+use super::stray::{ALLOW, SUPPORTED, status};
 use super::wire::Arrived;
 use super::{AccountName, CallId, EndCause, UaEvent, UserAgent};
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{HeaderName, Request, Response, StatusCode};
+use rand::RngExt;
 use std::time::{Duration, Instant};
 
 /// A call that rings long says so again, or proxies give it up (RFC 3261 13.3.1.1).
 const RING_AGAIN: Duration = Duration::from_secs(60);
+/// Reliable ones are known to arrive: every two and a half minutes will do (RFC 3262 section 3).
+const RING_AGAIN_RELIABLY: Duration = Duration::from_secs(150);
 
 /// An INVITE that hasn't been answered for good.
 #[derive(Debug)]
@@ -22,11 +27,31 @@ pub(super) struct Incoming {
     local_tag: String,
     /// The last provisional response, and when it is due again.
     ring: Option<(u16, Option<Vec<u8>>, Instant)>,
+    /// The INVITE's sequence number.
+    pub seq: u32,
+    /// It came with an offer.
+    pub offered: bool,
+    pub reliable: Reliable,
+    pub settled: Settled,
+    /// An offer after the first.
+    pub exchange: Exchange,
+}
+
+/// How far the first offer and answer have come, before the 2xx.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// The INVITE's offer isn't answered, or it had none and ours isn't made.
+    Open,
+    /// Our offer went out in a reliable provisional response: the PRACK brings the answer.
+    OursOpen,
+    /// Both are known to both.
+    Done,
 }
 
 impl Incoming {
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.ring.as_ref().map(|ring| ring.2)
+        let again = self.ring.as_ref().map(|ring| ring.2);
+        again.into_iter().chain(self.reliable.poll_timeout()).min()
     }
 }
 
@@ -58,6 +83,10 @@ impl UserAgent {
             .as_ref()
             .is_some_and(|a| self.is_server_of(&a.name, arrived.remote));
         let caller = caller(&request, trusted);
+        let Ok(seq) = request.headers.cseq().map(|cseq| cseq.number) else {
+            return;
+        };
+        let reliable = Reliable::new(&request.headers, self.rng.random_range(1..1 << 31));
         let event = super::Incoming {
             call,
             account: account.as_ref().map(|account| account.name.clone()),
@@ -69,6 +98,7 @@ impl UserAgent {
             offer: request.body.clone(),
             remote: arrived.remote,
             local: arrived.local,
+            wants_early_offer: request.body.is_empty() && reliable.is_demanded(),
         };
         if !self.open_transaction(key.clone(), arrived, call) {
             return;
@@ -79,6 +109,11 @@ impl UserAgent {
             dialog,
             local_tag,
             ring: None,
+            seq,
+            offered: !request.body.is_empty(),
+            reliable,
+            settled: Settled::Open,
+            exchange: Exchange::None,
         };
         let stage = Stage::Incoming(Box::new(incoming));
         self.calls.insert(
@@ -100,6 +135,10 @@ impl UserAgent {
         if !(101..200).contains(&code) {
             return;
         }
+        if incoming.reliable.applies(body.is_some()) {
+            incoming.ring = Some((code, None, now + RING_AGAIN_RELIABLY));
+            return self.ring_reliably(now, call, code, body);
+        }
         incoming.ring = Some((code, body.clone(), now + RING_AGAIN));
         let key = incoming.server.clone();
         if let Some(response) = self.dialog_response(call, code, body) {
@@ -118,13 +157,20 @@ impl UserAgent {
 
     /// 200 with SDP; repeated until the ACK.
     pub(super) fn answer(&mut self, now: Instant, call: CallId, body: Vec<u8>) {
-        let Some(response) = self.dialog_response(call, 200, Some(body)) else {
+        let wanted_s = self.wanted_interval_s(call);
+        let Some(Stage::Incoming(incoming)) = self.calls.get_mut(&call).map(|c| &mut c.stage) else {
             return;
         };
-        let Some(entry) = self.calls.get(&call) else {
+        if incoming.reliable.holds_answer() {
+            incoming.ring = None;
+            return incoming.reliable.hold(body);
+        }
+        let settled = incoming.settled == Settled::Done;
+        let answer_due = !incoming.offered && !settled;
+        let Some(mut response) = self.dialog_response(call, 200, (!settled).then_some(body)) else {
             return;
         };
-        let Stage::Incoming(incoming) = &entry.stage else {
+        let Some(Stage::Incoming(incoming)) = self.calls.get_mut(&call).map(|c| &mut c.stage) else {
             return;
         };
         let Some(transaction) = self.servers.get(&incoming.server) else {
@@ -133,26 +179,29 @@ impl UserAgent {
         let back = transaction.arrived.back;
         let hop = Self::hop_back(&transaction.arrived);
         let headers = &transaction.arrived.request.headers;
-        let Ok(seq) = headers.cseq().map(|cseq| cseq.number) else {
-            return;
-        };
-        let offered = !transaction.arrived.request.body.is_empty();
+        let timer = put_grant(now, headers, wanted_s, &mut response);
         let key = incoming.server.clone();
-        let dialog = incoming.dialog.clone();
+        let session = Session {
+            dialog: incoming.dialog.clone(),
+            hop,
+            we_called: false,
+            unacknowledged: None,
+            exchange: std::mem::replace(&mut incoming.exchange, Exchange::None),
+            next_offer: None,
+            timer,
+            late_rseq: incoming.reliable.outstanding(),
+            forks: Vec::new(),
+        };
+        let seq = incoming.seq;
         let Some(bytes) = self.respond(now, &key, response) else {
             return;
         };
-        let waiting = Unacknowledged::new(now, bytes, back, seq, true, !offered);
-        let session = Session {
-            dialog,
-            hop,
-            we_called: false,
-            unacknowledged: Some(waiting),
-            exchange: Exchange::None,
-            next_offer: None,
-        };
+        let waiting = Unacknowledged::new(now, bytes, back, seq, true, answer_due);
         if let Some(entry) = self.calls.get_mut(&call) {
-            entry.stage = Stage::Up(Box::new(session));
+            entry.stage = Stage::Up(Box::new(Session {
+                unacknowledged: Some(waiting),
+                ..session
+            }));
         }
     }
 
@@ -170,7 +219,7 @@ impl UserAgent {
         }
     }
 
-    fn refuse(&mut self, now: Instant, call: CallId, code: u16) -> bool {
+    pub(super) fn refuse(&mut self, now: Instant, call: CallId, code: u16) -> bool {
         let Some(Stage::Incoming(incoming)) = self.calls.get(&call).map(|c| &c.stage) else {
             return false;
         };
@@ -209,7 +258,7 @@ impl UserAgent {
     }
 
     /// A response to the call's INVITE with tag, Contact and Allow.
-    fn dialog_response(&self, call: CallId, code: u16, body: Option<Vec<u8>>) -> Option<Response> {
+    pub(super) fn dialog_response(&self, call: CallId, code: u16, body: Option<Vec<u8>>) -> Option<Response> {
         let Stage::Incoming(incoming) = &self.calls.get(&call)?.stage else {
             return None;
         };
@@ -283,6 +332,7 @@ pub(super) fn session_response(
         .headers
         .push(HeaderName::CONTACT, format!("<{}>", dialog.contact()));
     response.headers.push(HeaderName::ALLOW, ALLOW);
+    response.headers.push(HeaderName::SUPPORTED, SUPPORTED);
     match body {
         Some(body) if !body.is_empty() => response.with_body("application/sdp", body),
         _ => response,

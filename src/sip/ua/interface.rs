@@ -243,6 +243,8 @@ pub enum UaEvent {
         status: u16,
         /// SDP, if any.
         body: Option<Vec<u8>>,
+        /// Tag of the fork that sent it; empty where it has none. 199 says that this fork rings no more.
+        fork: String,
     },
     /// Our INVITE was accepted.
     Answered {
@@ -307,6 +309,12 @@ pub enum UaEvent {
     },
     /// After `Shutdown`: everything has ended.
     Idle,
+    /// The session is to be refreshed by a re-INVITE (RFC 4028): answer with [`UaCommand::Reoffer`], the session as it
+    /// stands.
+    RefreshDue {
+        /// Which.
+        call: CallId,
+    },
 }
 
 /// Why a confirmed call ended.
@@ -374,4 +382,6 @@ pub struct Incoming {
     pub remote: SocketAddr,
     /// Our address as the caller reaches it.
     pub local: SocketAddr,
+    /// There is no offer, and the first provisional response has to carry ours (RFC 3262 section 5).
+    pub wants_early_offer: bool,
 }

@@ -33,6 +33,12 @@ pub(super) enum Owner {
     Info(CallId),
     /// Nobody waits: BYE, CANCEL.
     Nobody,
+    /// A PRACK of ours in the early dialog with that tag.
+    Prack { call: CallId, tag: String },
+    /// An UPDATE of ours with an offer, in the dialog with that tag.
+    Update { call: CallId, tag: String },
+    /// An UPDATE of ours that refreshes the session.
+    Refresh(CallId),
 }
 
 /// A request and all it takes to try it again.
@@ -72,6 +78,14 @@ impl Job {
     }
 }
 
+impl Job {
+    /// Whether it may go out once more for an answer that asks for something else; counted.
+    pub fn may_try_again(&mut self) -> bool {
+        self.challenges += 1;
+        self.challenges <= MOST_CHALLENGES
+    }
+}
+
 /// How a request ended.
 #[derive(Debug)]
 pub(super) enum Outcome {
@@ -106,8 +120,11 @@ impl Outcome {
 
 impl UserAgent {
     /// A final response came: try again with credentials or at the next server, or tell the owner.
-    pub(super) fn finish_or_retry(&mut self, now: Instant, job: Job, outcome: Outcome) {
+    pub(super) fn finish_or_retry(&mut self, now: Instant, mut job: Job, outcome: Outcome) {
         match (outcome.status(), outcome) {
+            (422, Outcome::Response(response)) if self.lengthen(&mut job, &response).is_some() => {
+                self.resend(now, job, true);
+            }
             (401 | 407, Outcome::Response(response)) => self.answer_challenge(now, job, response),
             (503, outcome) if job.hops.len() > 1 => self.next_hop(now, job, outcome),
             (_, outcome) => {
@@ -165,9 +182,14 @@ impl UserAgent {
                     registration.note_sent(number);
                 }
             }
-            Owner::Reinvite(call) | Owner::Info(call) | Owner::Invite(call) => {
+            Owner::Reinvite(call) | Owner::Info(call) | Owner::Invite(call) | Owner::Refresh(call) => {
                 if let Some(call) = self.calls.get_mut(call) {
                     call.note_sent(number);
+                }
+            }
+            Owner::Prack { call, tag } | Owner::Update { call, tag } => {
+                if let Some(dialog) = self.calls.get_mut(call).and_then(|call| call.dialog_mut(tag)) {
+                    dialog.note_sent(number);
                 }
             }
             Owner::Unregister(_) | Owner::Nobody => {}
@@ -182,7 +204,13 @@ impl UserAgent {
                     call.note_transaction(key);
                 }
             }
-            Owner::Register(_) | Owner::Unregister(_) | Owner::Info(_) | Owner::Nobody => {}
+            Owner::Register(_)
+            | Owner::Unregister(_)
+            | Owner::Info(_)
+            | Owner::Nobody
+            | Owner::Prack { .. }
+            | Owner::Update { .. }
+            | Owner::Refresh(_) => {}
         }
     }
 
@@ -194,7 +222,10 @@ impl UserAgent {
             Owner::Invite(call) => self.invite_failed(now, call, &outcome),
             Owner::Reinvite(call) => self.reinvite_failed(now, call, &outcome),
             Owner::Info(call) => self.info_finished(now, call, &outcome),
-            Owner::Nobody => {}
+            Owner::Update { call, tag } => self.update_finished(now, call, &tag, &outcome),
+            Owner::Refresh(call) => self.refresh_finished(now, call, &outcome),
+            // The response that a PRACK is for has had its effect already.
+            Owner::Nobody | Owner::Prack { .. } => {}
         }
     }
 
@@ -246,9 +277,8 @@ impl UserAgent {
     /// Whether there are credentials for a challenge that haven't just been refused.
     fn take_challenge(&mut self, job: &mut Job, response: &Response) -> bool {
         let Some(account) = &job.account else { return false };
-        job.challenges += 1;
         let authenticator = self.authenticators.entry(account.name.clone()).or_default();
-        job.challenges <= MOST_CHALLENGES && authenticator.challenged(&job.request, &response.headers).is_ok()
+        job.may_try_again() && authenticator.challenged(&job.request, &response.headers).is_ok()
     }
 
     /// A final response may name the next nonce.

@@ -1,7 +1,8 @@
 //! The user agent: accounts that register, calls in both directions, requests from elsewhere answered.
 //!
-//! RFC 3261 (core and transactions), 6026 and 6141 (INVITE mended), 3264's rules of who may offer when, 3311
-//! (UPDATE), 3326 (Reason), 3581 (`rport`), 3608 (Service-Route), 5626 4.5 (backoff), 7616 and 8760 (digest).
+//! RFC 3261 (core and transactions), 6026 and 6141 (INVITE mended), 3262 (PRACK), 3264's rules of who may offer when,
+//! 3311 (UPDATE), 3326 (Reason), 3581 (`rport`), 3608 (Service-Route), 4028 (session timers), 5626 4.5 (backoff), 6228
+//! (199), 7616 and 8760 (digest).
 //!
 //! [`UserAgent`] owns every transaction and dialog. Bodies pass through it as bytes: offer and answer are the
 //! call room's business, with [`crate::sip::sdp`].
@@ -19,13 +20,17 @@ mod incoming;
 mod interface;
 mod job;
 mod outgoing;
+mod prack;
 mod redirect;
 mod registrar;
 mod registration;
 mod reinvite;
+mod reliable;
 mod resolver;
 mod server;
+mod session_timer;
 mod stray;
+mod update;
 mod wire;
 
 pub use emergency::Emergency;

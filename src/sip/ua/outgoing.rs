@@ -6,8 +6,10 @@ use super::emergency::over_every_transport;
 use super::hop::{Hop, SIP_PORT};
 use super::job::{Job, Outcome, Owner};
 use super::redirect::Redirects;
+use super::reinvite::Exchange;
 use super::resolver::Name;
-use super::stray::ALLOW;
+use super::session_timer::put_wish;
+use super::stray::{ALLOW, SUPPORTED};
 use super::{CallId, Route, Transport, UaEvent, UaOutput, UserAgent, Via, Waiter};
 use crate::sip::account::Account;
 use crate::sip::dialog::Dialog;
@@ -49,9 +51,36 @@ pub(super) struct Early {
     pub dialog: Dialog,
     /// SDP of its last provisional response that had any.
     pub body: Vec<u8>,
+    /// RSeq of the last one that was acknowledged.
+    pub rseq: Option<u32>,
+    /// The answer came reliably: a new offer may be made (RFC 3262 section 5).
+    pub agreed: bool,
+    /// And one was made since, and accepted.
+    pub changed: bool,
+    /// An offer under way.
+    pub exchange: Exchange,
+}
+
+impl Early {
+    pub fn new(dialog: Dialog) -> Self {
+        Self {
+            dialog,
+            body: Vec::new(),
+            rseq: None,
+            agreed: false,
+            changed: false,
+            exchange: Exchange::None,
+        }
+    }
 }
 
 impl Outgoing {
+    pub fn early_mut(&mut self, tag: &str) -> Option<&mut Early> {
+        self.early
+            .iter_mut()
+            .find(|early| early.dialog.remote_tag() == tag)
+    }
+
     pub fn note_sent(&mut self, number: u32) {
         self.request.headers.set(
             HeaderName::CSEQ,
@@ -109,6 +138,7 @@ impl UserAgent {
                 if let Some(emergency) = &emergency {
                     emergency.mark(&mut request, &account);
                 }
+                put_wish(&account, &mut request);
                 let hops = registration_hops(self, &account);
                 let transport = account.transport.unwrap_or(Transport::Udp);
                 let user = account.username.clone();
@@ -155,6 +185,7 @@ impl UserAgent {
             .to_string(),
         );
         headers.push(HeaderName::ALLOW, ALLOW);
+        headers.push(HeaderName::SUPPORTED, SUPPORTED);
         self.put_user_agent(&mut request);
         if offer.is_empty() {
             request

@@ -45,12 +45,15 @@ impl Redirects {
     }
 
     /// Adds a response's Contacts, the likeliest first, and gives the next target.
-    fn next(&mut self, response: Option<&Response>) -> Option<SipUri> {
+    fn next(&mut self, response: Option<&Response>, account: Option<&Account>) -> Option<SipUri> {
         if let Some(Ok(Contacts::List(contacts))) = response.map(|r| r.headers.contacts()) {
             let mut offered: Vec<(u16, SipUri)> = Vec::new();
             for contact in contacts {
-                let Uri::Sip(mut target) = contact.uri else {
-                    continue;
+                let mut target = match (contact.uri, account) {
+                    (Uri::Sip(target), _) => target,
+                    // A number is called through the account's own server (RFC 3261 19.1.6).
+                    (Uri::Tel(tel), Some(account)) => account.number_uri(&tel.digits()),
+                    (Uri::Tel(_) | Uri::Other(_), _) => continue,
                 };
                 let q: f32 = contact
                     .params
@@ -111,7 +114,11 @@ impl UserAgent {
         let Stage::Outgoing(outgoing) = &mut entry.stage else {
             return false;
         };
-        let Some(target) = outgoing.redirects.next(contacts) else {
+        let account = entry.account.as_deref();
+        if account.is_some_and(|account| !account.follow_redirects) {
+            return false;
+        }
+        let Some(target) = outgoing.redirects.next(contacts, account) else {
             return false;
         };
         let number = outgoing.request.headers.cseq().map_or(1, |cseq| cseq.number) + 1;

@@ -6,6 +6,7 @@ use super::client::ClientKey;
 use super::incoming::session_response;
 use super::job::{Job, Outcome, Owner};
 use super::server::ServerKey;
+use super::session_timer::{SessionTimer, put_grant};
 use super::stray::{ALLOW, status};
 use super::wire::{Arrived, Return};
 use super::{CallId, UaEvent, UserAgent};
@@ -31,7 +32,43 @@ pub(super) enum Exchange {
     Later { body: Vec<u8>, due: Instant },
 }
 
+/// An offer of the peer's that waits for our answer.
+#[derive(Debug)]
+pub(super) struct TheirOffer {
+    pub server: ServerKey,
+    pub invite: bool,
+    pub asks_for_ours: bool,
+}
+
 impl Exchange {
+    /// The status that says what is in the way of a further offer of the peer's.
+    pub fn in_the_way(&self) -> Option<u16> {
+        match self {
+            Self::None | Self::Later { .. } => None,
+            Self::Theirs { .. } => Some(500),
+            Self::Ours { .. } => Some(491),
+        }
+    }
+
+    /// Takes an offer of the peer's out.
+    pub fn take_theirs(&mut self) -> Option<TheirOffer> {
+        match std::mem::replace(self, Self::None) {
+            Self::Theirs {
+                server,
+                invite,
+                asks_for_ours,
+            } => Some(TheirOffer {
+                server,
+                invite,
+                asks_for_ours,
+            }),
+            other => {
+                *self = other;
+                None
+            }
+        }
+    }
+
     pub fn poll_timeout(&self) -> Option<Instant> {
         match self {
             Self::Later { due, .. } => Some(*due),
@@ -109,7 +146,7 @@ impl UserAgent {
         }
     }
 
-    /// A re-INVITE or UPDATE.
+    /// A re-INVITE, or an UPDATE with an offer in an accepted call.
     pub(super) fn their_offer(&mut self, now: Instant, key: ServerKey, arrived: Arrived, call: CallId) {
         let invite = arrived.request.method == Method::Invite;
         let asks_for_ours = arrived.request.body.is_empty();
@@ -118,11 +155,7 @@ impl UserAgent {
         };
         let over = entry.over;
         let session = match &mut entry.stage {
-            // Without an offer UPDATE only tells where the peer is now.
-            Stage::Outgoing(_) | Stage::Incoming(_) if !invite && asks_for_ours => {
-                return self.accept_update(now, key, arrived, call);
-            }
-            // Our own offer is still open (RFC 3311 5.2).
+            // Our own offer is still open (RFC 3261 14.2).
             Stage::Outgoing(_) => return self.reply(&arrived, status(491)),
             Stage::Incoming(_) => return self.too_soon(&arrived),
             Stage::Up(session) => session,
@@ -130,19 +163,18 @@ impl UserAgent {
         if over {
             return self.reply(&arrived, StatusCode::NO_SUCH_CALL);
         }
-        if !invite && asks_for_ours {
-            return self.accept_update(now, key, arrived, call);
+        if session.unacknowledged.is_some() {
+            return self.too_soon(&arrived);
         }
-        match &session.exchange {
-            _ if session.unacknowledged.is_some() => return self.too_soon(&arrived),
-            Exchange::Theirs { .. } => return self.too_soon(&arrived),
-            Exchange::Ours { .. } => return self.reply(&arrived, status(491)),
-            Exchange::Later { body, .. } => {
-                // The glare resolves itself in the peer's favour: ours comes after.
-                let body = body.clone();
-                session.next_offer.get_or_insert(body);
-            }
-            Exchange::None => {}
+        match session.exchange.in_the_way() {
+            Some(500) => return self.too_soon(&arrived),
+            Some(code) => return self.reply(&arrived, status(code)),
+            None => {}
+        }
+        if let Exchange::Later { body, .. } = &session.exchange {
+            // The glare resolves itself in the peer's favour: ours comes after.
+            let body = body.clone();
+            session.next_offer.get_or_insert(body);
         }
         session.exchange = Exchange::Theirs {
             server: key.clone(),
@@ -162,26 +194,8 @@ impl UserAgent {
         self.event(UaEvent::Reoffer { call, body });
     }
 
-    fn accept_update(&mut self, now: Instant, key: ServerKey, arrived: Arrived, call: CallId) {
-        let remote_tag = arrived
-            .request
-            .headers
-            .from()
-            .ok()
-            .and_then(|f| f.tag().map(|t| t.into_owned()));
-        let entry = self.calls.get_mut(&call);
-        let Some(dialog) = entry.and_then(|entry| entry.dialog_mut(&remote_tag.unwrap_or_default())) else {
-            return;
-        };
-        dialog.refresh_target(&arrived.request.headers);
-        let response = session_response(&arrived.request, StatusCode::OK, "", dialog, None);
-        if self.open_transaction(key.clone(), arrived, call) {
-            self.respond(now, &key, response);
-        }
-    }
-
     /// 500 with a moment to wait: an offer is still open (RFC 3261 14.2).
-    fn too_soon(&mut self, arrived: &Arrived) {
+    pub(super) fn too_soon(&mut self, arrived: &Arrived) {
         let mut response = self.stateless_response(arrived, status(500));
         let wait_s: u8 = self.rng.random_range(1..=10);
         response.headers.push(HeaderName::RETRY_AFTER, wait_s.to_string());
@@ -190,27 +204,41 @@ impl UserAgent {
 
     /// Our answer to the peer's offer (or our offer, where it asked for one).
     pub(super) fn answer_reoffer(&mut self, now: Instant, call: CallId, body: Vec<u8>) {
-        let Some((server, invite, asks_for_ours)) = self.take_their_offer(call) else {
+        let wanted_s = self.wanted_interval_s(call);
+        let Some((tag, theirs)) = self.take_their_offer(call) else {
             return;
         };
-        let Some(transaction) = self.servers.get(&server) else {
+        let Some(transaction) = self.servers.get(&theirs.server) else {
             return;
         };
         let request = transaction.arrived.request.clone();
         let back = transaction.arrived.back;
-        let Some(session) = self.session_mut(call) else {
+        let Some(entry) = self.calls.get_mut(&call) else {
             return;
         };
-        session.dialog.refresh_target(&request.headers);
-        let response = session_response(&request, StatusCode::OK, "", &session.dialog, Some(body));
-        let Some(bytes) = self.respond(now, &server, response) else {
+        entry.note_changed(&tag);
+        let Some(dialog) = entry.dialog_mut(&tag) else {
             return;
         };
-        if invite
+        // A PRACK is no target refresh request, and says nothing of sessions (RFC 3262 section 7.1).
+        let refreshes = request.method != Method::Prack;
+        if refreshes {
+            dialog.refresh_target(&request.headers);
+        }
+        let mut response = session_response(&request, StatusCode::OK, "", dialog, Some(body));
+        if let Stage::Up(session) = &mut entry.stage
+            && refreshes
+        {
+            session.timer = put_grant(now, &request.headers, wanted_s, &mut response);
+        }
+        let Some(bytes) = self.respond(now, &theirs.server, response) else {
+            return;
+        };
+        if theirs.invite
             && let Ok(cseq) = request.headers.cseq()
             && let Some(session) = self.session_mut(call)
         {
-            let waiting = Unacknowledged::new(now, bytes, back, cseq.number, false, asks_for_ours);
+            let waiting = Unacknowledged::new(now, bytes, back, cseq.number, false, theirs.asks_for_ours);
             session.unacknowledged = Some(waiting);
         }
         self.offer_next(now, call);
@@ -219,16 +247,16 @@ impl UserAgent {
     /// Our refusal: the session stays as it was (RFC 6141 3.4).
     pub(super) fn reject_reoffer(&mut self, now: Instant, call: CallId, code: u16) {
         let code = if (400..700).contains(&code) { code } else { 488 };
-        if let Some((server, ..)) = self.take_their_offer(call) {
-            self.respond_plainly(now, &server, status(code), None);
+        if let Some((_, theirs)) = self.take_their_offer(call) {
+            self.respond_plainly(now, &theirs.server, status(code), None);
             self.offer_next(now, call);
         }
     }
 
     /// The peer's offer is withdrawn: CANCEL, or BYE.
     pub(super) fn cancel_reinvite(&mut self, now: Instant, call: CallId) {
-        if let Some((server, ..)) = self.take_their_offer(call) {
-            self.respond_plainly(now, &server, StatusCode::REQUEST_TERMINATED, None);
+        if let Some((_, theirs)) = self.take_their_offer(call) {
+            self.respond_plainly(now, &theirs.server, StatusCode::REQUEST_TERMINATED, None);
         }
     }
 
@@ -240,19 +268,8 @@ impl UserAgent {
         }
     }
 
-    fn take_their_offer(&mut self, call: CallId) -> Option<(ServerKey, bool, bool)> {
-        let session = self.session_mut(call)?;
-        match std::mem::replace(&mut session.exchange, Exchange::None) {
-            Exchange::Theirs {
-                server,
-                invite,
-                asks_for_ours,
-            } => Some((server, invite, asks_for_ours)),
-            other => {
-                session.exchange = other;
-                None
-            }
-        }
+    fn take_their_offer(&mut self, call: CallId) -> Option<(String, TheirOffer)> {
+        self.calls.get_mut(&call)?.take_their_offer()
     }
 
     /// An offer of ours; it waits for one under way.
@@ -260,6 +277,8 @@ impl UserAgent {
         if let Some(session) = self.session_mut(call) {
             session.next_offer = Some(body);
             self.offer_next(now, call);
+        } else {
+            self.reoffer_early(now, call, body);
         }
     }
 
@@ -284,6 +303,7 @@ impl UserAgent {
             .headers
             .push(HeaderName::CONTACT, format!("<{}>", session.dialog.contact()));
         request.headers.push(HeaderName::ALLOW, ALLOW);
+        session.put_extensions(&mut request);
         let hop = session.hop.towards(session.dialog.next_hop());
         self.put_user_agent(&mut request);
         let request = request.with_body("application/sdp", body);
@@ -319,6 +339,7 @@ impl UserAgent {
         }
         let hop = session.hop.towards(session.dialog.next_hop());
         session.exchange = Exchange::None;
+        session.timer = SessionTimer::from_response(now, &response.headers);
         self.send_ack(key, String::new(), hop, &ack);
         self.event(UaEvent::Reanswered {
             call,
@@ -350,12 +371,13 @@ impl UserAgent {
             (408 | 481, _) => self.lost_peer(now, call),
             _ => {
                 self.event(UaEvent::Reanswered { call, body: None });
+                self.refresh_later(now, call);
                 self.offer_next(now, call);
             }
         }
     }
 
-    fn session_mut(&mut self, call: CallId) -> Option<&mut Session> {
+    pub(super) fn session_mut(&mut self, call: CallId) -> Option<&mut Session> {
         match &mut self.calls.get_mut(&call)?.stage {
             Stage::Up(session) => Some(session),
             Stage::Outgoing(_) | Stage::Incoming(_) => None,

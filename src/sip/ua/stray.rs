@@ -8,7 +8,9 @@ use crate::sip::message::{HeaderName, Method, Request, Response, StatusCode, Uri
 use std::time::Instant;
 
 /// What we take.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY";
+/// Extensions we have: what Supported says and Require may ask for.
+pub(super) const SUPPORTED: &str = "100rel, timer, 199";
 /// Bodies we take.
 pub(super) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
 
@@ -63,6 +65,7 @@ impl UserAgent {
         self.wrong_extension(arrived)
             .or_else(|| self.wrong_body(arrived))
             .or_else(|| self.wrong_answer(arrived))
+            .or_else(|| self.wrong_interval(arrived))
             .or_else(|| {
                 let full = self.calls.len() >= CALL_LIMIT
                     || self.servers.len() >= super::server::SERVER_LIMIT
@@ -91,9 +94,10 @@ impl UserAgent {
         response
     }
 
-    /// 420: we have none of the extensions a request may insist on.
+    /// 420: the request insists on extensions that we haven't.
     pub(super) fn wrong_extension(&self, arrived: &Arrived) -> Option<Response> {
-        let wanted = arrived.request.headers.require();
+        let mut wanted = arrived.request.headers.require();
+        wanted.retain(|tag| !SUPPORTED.split(", ").any(|known| known == tag));
         if wanted.is_empty() {
             return None;
         }
@@ -164,7 +168,7 @@ pub(super) fn with_abilities(mut response: Response) -> Response {
     response.headers.push(HeaderName::ALLOW, ALLOW);
     response.headers.push(HeaderName::ACCEPT, ACCEPT);
     response.headers.push(HeaderName::ALLOW_EVENTS, "message-summary");
-    response.headers.push(HeaderName::SUPPORTED, "");
+    response.headers.push(HeaderName::SUPPORTED, SUPPORTED);
     response
 }
 
@@ -176,6 +180,7 @@ fn is_ours(method: &Method) -> bool {
             | Method::Bye
             | Method::Cancel
             | Method::Options
+            | Method::Prack
             | Method::Update
             | Method::Info
             | Method::Notify
@@ -192,7 +197,7 @@ fn body_fits(request: &Request) -> bool {
         .all(&HeaderName::CONTENT_ENCODING)
         .any(|e| !e.eq_ignore_ascii_case("identity"));
     match request.method {
-        Method::Invite | Method::Update => !encoded && request.headers.is_sdp(),
+        Method::Invite | Method::Update | Method::Prack => !encoded && request.headers.is_sdp(),
         _ => true,
     }
 }

@@ -28,6 +28,15 @@ pub(super) struct Return {
     pub remote: SocketAddr,
 }
 
+impl Arrived {
+    /// The peer's tag; empty where it has none.
+    pub fn remote_tag(&self) -> String {
+        let from = self.request.headers.from().ok();
+        let tag = from.as_ref().and_then(|from| from.tag());
+        tag.map(|tag| tag.into_owned()).unwrap_or_default()
+    }
+}
+
 impl UserAgent {
     pub(super) fn handle_datagram(
         &mut self,

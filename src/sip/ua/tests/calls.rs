@@ -28,6 +28,7 @@ pub fn story(world: &World, node: usize) -> Vec<String> {
             }
             UaEvent::InfoKey { key, duration_ms, .. } => format!("key {key} {duration_ms}"),
             UaEvent::Idle => "idle".into(),
+            UaEvent::RefreshDue { .. } => "refresh due".into(),
         })
     });
     told.collect()

@@ -3,6 +3,8 @@
 mod calls;
 mod guard;
 mod registration;
+mod reliable;
 mod strangers;
+mod timers;
 mod torture;
 mod world;

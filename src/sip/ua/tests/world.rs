@@ -81,6 +81,8 @@ pub fn account(name: &str, user: &str, host: &str) -> Account {
         password: "secret".into(),
         register: true,
         expires_s: 300,
+        session_expires_s: 0,
+        follow_redirects: true,
     }
 }
 
