@@ -21,6 +21,8 @@ fn params() -> SessionParams {
         direction: Direction::SendReceive,
         dtmf_relay: DtmfRelay::Rfc4733,
         rtp_timeout_ms: 30_000,
+        awaits_path: false,
+        rtcp_mux: false,
     }
 }
 

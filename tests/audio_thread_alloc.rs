@@ -96,6 +96,8 @@ fn session(remote: SocketAddr) -> VoiceCommand {
         direction: Direction::SendReceive,
         dtmf_relay: DtmfRelay::Rfc4733,
         rtp_timeout_ms: 300,
+        awaits_path: false,
+        rtcp_mux: false,
     })
 }
 

@@ -61,6 +61,8 @@ fn params(remote: usize, direction: Direction) -> SessionParams {
         direction,
         dtmf_relay: DtmfRelay::Rfc4733,
         rtp_timeout_ms: 1_000,
+        awaits_path: false,
+        rtcp_mux: false,
     }
 }
 

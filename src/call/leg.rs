@@ -4,9 +4,10 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use super::state::{CallDirection, CallState, Cause};
-use super::{CallConfig, CallRecord, FinishedCall, SessionId};
+use super::{CallConfig, CallRecord, Connect, FinishedCall, SessionId};
+use crate::media::traversal::Gathered;
 use crate::media::{Codec, Direction, SessionParams, SessionStats};
-use crate::sip::sdp::{MediaCapabilities, Negotiated, Reach, SdpError, Session};
+use crate::sip::sdp::{MediaCapabilities, Negotiated, SdpError, Session};
 use crate::sip::ua::CallId;
 
 /// One call.
@@ -31,6 +32,12 @@ pub(super) struct Media {
     pub(super) session: SessionId,
     pub(super) port: Option<u16>,
     pub(super) local_ip: Option<IpAddr>,
+    /// How the sockets are seen from outside.
+    pub(super) gathered: Option<Gathered>,
+    /// The other end is on this machine.
+    pub(super) at_home: bool,
+    /// What the last offer and answer say of ICE, until it has been passed on.
+    pub(super) connect: Option<Connect>,
     description: Session,
     /// What was agreed last.
     pub(super) agreed: Option<SessionParams>,
@@ -64,6 +71,9 @@ impl Leg {
                 session,
                 port: None,
                 local_ip: None,
+                gathered: None,
+                at_home: false,
+                connect: None,
                 description: Session::new(sdp_id),
                 agreed: None,
                 holding: false,
@@ -131,7 +141,7 @@ impl Media {
 
     /// A fresh offer; its version counts up where it says anything new (RFC 3264 section 8).
     pub(super) fn make_offer(&mut self, config: &CallConfig) -> Option<Vec<u8>> {
-        let capabilities = self.capabilities(config)?;
+        let capabilities = self.capabilities(config, true)?;
         Some(self.description.offer(&capabilities, self.local_direction()))
     }
 
@@ -141,9 +151,9 @@ impl Media {
         config: &CallConfig,
         answer: &[u8],
     ) -> Result<SessionParams, SdpError> {
-        let capabilities = self.capabilities(config).ok_or(SdpError::NoAudio)?;
+        let capabilities = self.capabilities(config, true).ok_or(SdpError::NoAudio)?;
         let negotiated = self.description.accept_answer(&capabilities, answer)?;
-        Ok(self.agree(config, &negotiated))
+        Ok(self.agree(config, negotiated, true))
     }
 
     /// Answers an offer of the peer's.
@@ -152,10 +162,10 @@ impl Media {
         config: &CallConfig,
         offer: &[u8],
     ) -> Result<(Vec<u8>, SessionParams), SdpError> {
-        let capabilities = self.capabilities(config).ok_or(SdpError::NoAudio)?;
+        let capabilities = self.capabilities(config, false).ok_or(SdpError::NoAudio)?;
         let direction = self.local_direction();
         let (answer, negotiated) = self.description.answer(&capabilities, offer, direction)?;
-        Ok((answer, self.agree(config, &negotiated)))
+        Ok((answer, self.agree(config, negotiated, false)))
     }
 
     fn local_direction(&self) -> Direction {
@@ -166,20 +176,21 @@ impl Media {
         }
     }
 
-    fn capabilities(&self, config: &CallConfig) -> Option<MediaCapabilities> {
+    fn capabilities(&self, config: &CallConfig, offering: bool) -> Option<MediaCapabilities> {
+        let (default, reach) = self.reach(&config.nat, offering)?;
         Some(MediaCapabilities {
             codecs: config.codecs.clone(),
             telephone_event: true,
             packet_time_ms: config.packet_time_ms,
-            address: self.local_ip?,
-            rtp_port: self.port?,
-            // RTCP has a socket of its own here.
-            rtcp_mux: false,
-            reach: Reach::default(),
+            address: default.ip(),
+            rtp_port: default.port(),
+            // Without ICE RTCP keeps a socket of its own: some gateways say that they share, and don't.
+            rtcp_mux: reach.ice.is_some(),
+            reach,
         })
     }
 
-    fn agree(&mut self, config: &CallConfig, negotiated: &Negotiated) -> SessionParams {
+    fn agree(&mut self, config: &CallConfig, negotiated: Negotiated, offered: bool) -> SessionParams {
         let params = SessionParams {
             remote_rtp: negotiated.remote_rtp,
             remote_rtcp: negotiated.remote_rtcp,
@@ -190,7 +201,16 @@ impl Media {
             direction: negotiated.direction,
             dtmf_relay: config.dtmf,
             rtp_timeout_ms: config.rtp_timeout_s.saturating_mul(1000),
+            awaits_path: negotiated.ice.is_some(),
+            rtcp_mux: negotiated.rtcp_mux,
         };
+        self.connect = self.local_ip.map(|ip| Connect {
+            session: self.session,
+            ip,
+            shared_port: negotiated.rtcp_mux,
+            controlling: offered,
+            remote: negotiated.ice,
+        });
         self.agreed = Some(params);
         params
     }

@@ -10,15 +10,18 @@ use std::sync::Arc;
 mod leg;
 mod machine;
 pub mod outcome;
+mod reach;
 pub mod record;
 pub mod state;
 
 pub use leg::codec_name;
 pub use machine::LineCalls;
+pub use reach::{Connect, IcePolicy, Nat};
 pub use record::CallRecord;
 
 use crate::dial::{DialPlan, Hotline, Timers};
 use crate::line::{CallTime, LineCommand, LineEvent};
+use crate::media::traversal::Gathered;
 use crate::media::{Codec, DtmfRelay, VoiceCommand, VoiceEvent};
 use crate::sip::ua::{CallId, EndCause, Incoming, UaCommand, Via};
 use crate::zone::Tone;
@@ -57,6 +60,8 @@ pub struct CallConfig {
     pub answer_reversal: bool,
     /// Hanging up ends an emergency call only after so long; 0: at once.
     pub emergency_hold_s: u32,
+    /// How media is reached through routers.
+    pub nat: Nat,
 }
 
 /// What comes into a line's calls.
@@ -81,6 +86,13 @@ pub enum CallInput {
         session: SessionId,
         /// RTP port.
         port: u16,
+    },
+    /// How the session's sockets are seen from outside; comes before [`MediaOpened`](Self::MediaOpened).
+    Gathered {
+        /// Which.
+        session: SessionId,
+        /// What is known.
+        gathered: Box<Gathered>,
     },
     /// No sockets could be had.
     MediaFailed {
@@ -181,6 +193,8 @@ pub enum CallOutput {
     OpenMedia(SessionId),
     /// Close them.
     CloseMedia(SessionId),
+    /// Offer and answer are there: this is what they say of ICE.
+    Connect(Box<Connect>),
     /// Something worth telling.
     Event(CallEvent),
     /// A call is over.

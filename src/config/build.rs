@@ -10,6 +10,7 @@ use super::emergency;
 use super::file::{AccountFile, Accounts, File, OnRtpTimeoutName, RedirectsName, SipFile, TransportName};
 use super::line::{self, Unique};
 use super::model::{Account, Control, Media, Model, OnRtpTimeout, Password, Sip, Transport};
+use super::nat;
 use super::nearest::suggestion;
 use super::problem::{Place, Problems};
 use super::section::Located;
@@ -63,6 +64,7 @@ pub(super) fn model(file: File, problems: &mut Problems) -> Option<Model> {
         sip,
         emergency: emergency::model(&file.emergency.value),
         media,
+        nat: nat::nat(&file.nat, problems),
         control: Control {
             socket: file.control.value.socket.map(|socket| socket.value.0),
         },
@@ -188,6 +190,7 @@ fn account(name: String, file: AccountFile, sip: &Sip, problems: &mut Problems) 
         display_name: file.display_name.map(|name| name.value.0),
         password,
         register: file.register.value,
+        ice: file.ice.map(|ice| nat::ice(ice.value)),
         expires_s: file.expires_s.value.0,
         accept_from: accept_from::account_model(file.accept_from.as_ref(), problems),
         emergency_numbers: emergency::numbers(file.emergency_numbers),

@@ -8,6 +8,7 @@ use super::accept_from::Source;
 use super::address::{BindAddress, FilePath, PortRange, SocketPath};
 use super::dial_plan::DialPlanText;
 use super::interface_file::InterfaceFile;
+use super::nat::{IpAddress, NatServer};
 use super::problem::Problems;
 use super::section::{Located, Value, choice, section};
 use super::server::ServerUri;
@@ -26,6 +27,8 @@ section! {
         sip: default SipFile = "{}";
         /// RTP and what is done with it.
         media: default MediaFile = "{}";
+        /// How media finds its way through routers that translate addresses.
+        nat: default NatFile = "{}";
         /// The daemon's control socket.
         control: default ControlFile = "{}";
         /// Emergency calls.
@@ -106,6 +109,41 @@ choice! {
 }
 
 section! {
+    /// How media finds its way through routers that translate addresses.
+    NatFile {
+        /// Whether ICE is spoken: never, with peers that offer it, or offered in every call.
+        ice: default IceName = "answer";
+        /// A STUN server, HOST[:PORT], port 3478 unless given: it tells the address that our sockets have outside, which
+        /// is then told to peers. Not needed where all peers are in the same network, or send to where media comes from.
+        stun_server: optional NatServer;
+        /// A TURN server, HOST[:PORT], port 3478 unless given: with peers that do ICE, media goes through it where there
+        /// is no other way.
+        turn_server: optional NatServer;
+        /// User name at the TURN server.
+        turn_username: optional User;
+        /// Password at the TURN server, in quotes. Not together with `turn_password_file`.
+        turn_password: optional Secret;
+        /// Path of a file whose first line is the password.
+        turn_password_file: optional FilePath;
+        /// Address outside of a router that passes `media.rtp_ports` on to this machine as they are. The STUN server is
+        /// not asked then.
+        external_address: optional IpAddress;
+    }
+}
+
+choice! {
+    /// Whether ICE is spoken.
+    IceName {
+        /// Never.
+        Off = "off",
+        /// With peers that offer it.
+        Answer = "answer",
+        /// It is offered in every call.
+        Offer = "offer",
+    }
+}
+
+section! {
     /// The daemon's control socket.
     ControlFile {
         /// Path of the socket. Default: /run/tipring/control.sock, or under a user
@@ -153,6 +191,8 @@ section! {
         password_file: optional FilePath;
         /// Whether to register; false: calls go to `server` unregistered (a trunk by address).
         register: default bool = "true";
+        /// Whether ICE is spoken in calls through this account. Default: as `nat.ice` says.
+        ice: optional IceName;
         /// Time between registrations to ask for, s. The server's answer decides.
         expires_s: default Whole<10, 86400> = "300";
         /// Addresses and networks that are heard as if they were the account's server: those a provider calls from

@@ -21,6 +21,7 @@ mod interface_file;
 mod line;
 mod load;
 pub mod model;
+mod nat;
 mod nearest;
 mod problem;
 mod section;

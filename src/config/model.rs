@@ -17,6 +17,8 @@ pub struct Model {
     pub sip: Sip,
     /// RTP and what is done with it.
     pub media: Media,
+    /// How media finds its way through routers.
+    pub nat: Nat,
     /// The daemon's own socket.
     pub control: Control,
     /// Emergency calls.
@@ -89,6 +91,43 @@ pub enum OnRtpTimeout {
     Flag,
 }
 
+/// How media finds its way through routers that translate addresses.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Nat {
+    /// Whether ICE is spoken.
+    pub ice: Ice,
+    /// Tells the address that sockets have outside.
+    pub stun_server: Option<HostPort>,
+    /// Passes media on where there is no other way.
+    pub turn_server: Option<HostPort>,
+    /// User name there.
+    pub turn_username: Option<String>,
+    /// Password there.
+    pub turn_password: Password,
+    /// Address outside of a router that passes our ports on as they are.
+    pub external_address: Option<IpAddr>,
+}
+
+/// A server of UDP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostPort {
+    /// Name or literal address, IPv6 without its brackets.
+    pub host: String,
+    /// Port.
+    pub port: u16,
+}
+
+/// Whether ICE is spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ice {
+    /// Never.
+    Off,
+    /// With peers that offer it.
+    Answer,
+    /// It is offered.
+    Offer,
+}
+
 /// The daemon's own socket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Control {
@@ -115,6 +154,8 @@ pub struct Account {
     pub password: Password,
     /// Register; otherwise calls go to the server unregistered.
     pub register: bool,
+    /// Whether ICE is spoken in calls through it, where that differs.
+    pub ice: Option<Ice>,
     /// Seconds to ask for.
     pub expires_s: u32,
     /// Who is heard as if it were the account's server; never `anybody`.

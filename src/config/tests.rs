@@ -179,6 +179,8 @@ fn broken_configurations() {
         ("no ports", format!("media: {{rtp_ports: many}}\n{}", one_line(""))),
         ("few ports", format!("media: {{rtp_ports: 20000-20001}}\n{}", one_line(""))),
         ("too few ports", format!("media: {{rtp_ports: 20000-20001}}\ncountry: de\nlines:\n{}{}", line("a", ""), line("b", ""))),
+        ("nat", format!("nat: {{ice: maybe, stun_server: '2001:db8::1', turn_server: t, external_address: here}}\n{}", one_line(""))),
+        ("a relay nobody uses", format!("nat: {{ice: 'off', turn_server: t, turn_username: u, turn_password: w, turn_password_file: f}}\n{}", one_line(""))),
         ("media", format!("media: {{packet_time_ms: 25, jitter_min_ms: 300, on_rtp_timeout: stop}}\n{}", one_line(""))),
         ("dial plan in quotes", one_line("dial_plan: \"(xx|[3-1]x)\"")),
         ("dial plan without", one_line("dial_plan: (xx|<1>x)")),

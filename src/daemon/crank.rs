@@ -22,6 +22,7 @@ use super::control::{SocketFile, event_line, listen, serve};
 use super::history::History;
 use super::inbound::Inbound;
 use super::lines::Lines;
+use super::nat::{MediaSockets, NatLookup};
 use super::net::{PortPairs, SipNet};
 use super::service;
 use super::setup::Setup;
@@ -88,7 +89,10 @@ struct Crank {
     audio: AudioThread,
     lines: Lines,
     net: SipNet,
+    inbound: mpsc::Sender<Inbound>,
     ports: PortPairs,
+    media: MediaSockets,
+    nat: NatLookup,
     setup: Setup,
     config_file: PathBuf,
     reread: Reread,
@@ -111,7 +115,8 @@ impl Crank {
         let (listener, control) = listen(&start.control)?;
         tokio::spawn(serve(listener, inbound.clone(), events.clone()));
         let mut audio = AudioThread::start()?;
-        let mut lines = Lines::new(inbound);
+        let nat = NatLookup::start(setup.nat.clone(), net.bound(), inbound.clone());
+        let mut lines = Lines::new(inbound.clone());
         lines.apply(&setup.lines, &mut audio, voices(&setup)?)?;
         let gateway = Gateway::new(setup.gateway.clone(), random()?, now);
         let ports = rtp_ports(&setup, &net)?;
@@ -120,7 +125,10 @@ impl Crank {
             audio,
             lines,
             ports,
+            media: MediaSockets::default(),
+            nat,
             net,
+            inbound,
             setup,
             config_file: start.config_file,
             reread: start.reread,
@@ -173,6 +181,7 @@ impl Crank {
                 result = self.audio.reported() => {
                     result?;
                     self.take_reports();
+                    self.take_strays();
                 }
                 arrival = arrivals.recv() => {
                     if let Some(arrival) = arrival {
@@ -257,7 +266,29 @@ impl Crank {
                 }
             }
             Output::OpenMedia { line, session } => return Some(self.open_media(&line, session)),
+            Output::MediaTransmit {
+                session,
+                socket,
+                remote,
+                bytes,
+            } => self.media.send(session, socket, remote, &bytes),
+            Output::Relay {
+                line,
+                session,
+                socket,
+                relay,
+            } => {
+                if let Some(line) = self.lines.id(&line) {
+                    self.audio.command(Command::Relay {
+                        line,
+                        session,
+                        socket,
+                        relay,
+                    });
+                }
+            }
             Output::CloseMedia { line, session } => {
+                self.media.remove(session);
                 if let Some(line) = self.lines.id(&line) {
                     self.audio.command(Command::CloseMedia { line, session });
                 }
@@ -276,9 +307,11 @@ impl Crank {
                 reason: "the line is gone".to_owned(),
             };
         };
-        match self.ports.open() {
-            Ok(sockets) => {
+        let opened = self.ports.open().and_then(|pair| Ok((pair.try_clone()?, pair)));
+        match opened {
+            Ok((twin, sockets)) => {
                 let port = sockets.address.port();
+                self.media.insert(session, twin);
                 self.audio.command(Command::OpenMedia {
                     line,
                     session,

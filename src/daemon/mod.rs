@@ -20,6 +20,7 @@ mod history;
 mod inbound;
 mod lines;
 mod log;
+mod nat;
 mod net;
 mod service;
 mod setup;

@@ -8,7 +8,8 @@ use secrecy::SecretString;
 
 use super::DaemonError;
 use super::hardware::ModuleSetup;
-use crate::call::CallConfig;
+use super::nat::NatSetup;
+use crate::call::{CallConfig, IcePolicy, Nat};
 use crate::config::{self, Model, model};
 use crate::gateway::{GatewayConfig, LineName, PortConfig};
 use crate::line::LineConfig;
@@ -31,6 +32,8 @@ pub struct Setup {
     pub control: Option<PathBuf>,
     /// The lines' hardware, in the order of the configuration.
     pub lines: Vec<LineSetup>,
+    /// Servers that help media through routers.
+    pub nat: NatSetup,
 }
 
 impl Setup {
@@ -65,11 +68,7 @@ impl Setup {
                 sip_tcp: None,
                 sip_tls: None,
                 accounts: accounts?,
-                lines: model
-                    .lines
-                    .iter()
-                    .map(|line| port(line, &model.media, model.emergency.hold_line_s))
-                    .collect(),
+                lines: model.lines.iter().map(|line| port(line, model)).collect(),
                 admission: admission(model),
                 emergency: Arc::new(emergency(&model.emergency)),
             },
@@ -87,6 +86,7 @@ impl Setup {
                 .iter()
                 .map(|line| line_setup(line, &model.media))
                 .collect(),
+            nat: nat_setup(&model.nat)?,
         })
     }
 
@@ -189,7 +189,7 @@ fn account(account: &model::Account) -> Result<Account, DaemonError> {
         auth_username: account.auth_username.clone(),
         domain: account.domain.clone(),
         display_name: account.display_name.clone(),
-        password: password(account)?,
+        password: password(&account.password, &format!("account {}", account.name))?,
         register: account.register,
         expires_s: account.expires_s,
         session_expires_s: account.session_expires_s,
@@ -197,15 +197,39 @@ fn account(account: &model::Account) -> Result<Account, DaemonError> {
     })
 }
 
-fn password(account: &model::Account) -> Result<SecretString, DaemonError> {
-    match &account.password {
+fn nat_setup(nat: &model::Nat) -> Result<NatSetup, DaemonError> {
+    let server = |server: &model::HostPort| (server.host.clone(), server.port);
+    Ok(NatSetup {
+        stun: nat.stun_server.as_ref().map(server),
+        turn: nat.turn_server.as_ref().map(server),
+        turn_username: nat.turn_username.clone().unwrap_or_default(),
+        turn_password: password(&nat.turn_password, "the TURN server")?,
+    })
+}
+
+/// How a line's media is reached: its account goes before the whole.
+fn nat(line: &model::Line, model: &Model) -> Nat {
+    let account = line.account.as_deref().and_then(|name| model.account(name));
+    let ice = account.and_then(|account| account.ice).unwrap_or(model.nat.ice);
+    Nat {
+        ice: match ice {
+            model::Ice::Off => IcePolicy::Off,
+            model::Ice::Answer => IcePolicy::Answer,
+            model::Ice::Offer => IcePolicy::Offer,
+        },
+        external_address: model.nat.external_address,
+    }
+}
+
+/// `whose`: for the person who reads why it can't be had.
+fn password(password: &model::Password, whose: &str) -> Result<SecretString, DaemonError> {
+    match password {
         model::Password::None => Ok(SecretString::default()),
         model::Password::Given(password) => Ok(password.clone()),
         model::Password::File(path) => {
             let text = std::fs::read_to_string(path).map_err(|error| {
                 DaemonError::Config(format!(
-                    "cannot read the password of account {} from {}: {error}",
-                    account.name,
+                    "cannot read the password of {whose} from {}: {error}",
                     path.display()
                 ))
             })?;
@@ -214,7 +238,8 @@ fn password(account: &model::Account) -> Result<SecretString, DaemonError> {
     }
 }
 
-fn port(line: &model::Line, media: &model::Media, emergency_hold_s: u32) -> PortConfig {
+fn port(line: &model::Line, model: &Model) -> PortConfig {
+    let media = &model.media;
     PortConfig {
         name: LineName(line.name.as_str().into()),
         account: line.account.as_deref().map(|account| AccountName(account.into())),
@@ -249,7 +274,8 @@ fn port(line: &model::Line, media: &model::Media, emergency_hold_s: u32) -> Port
             rtp_timeout_ends_call: media.on_rtp_timeout == model::OnRtpTimeout::End,
             disconnect_open_ms: line.disconnect_open_ms,
             answer_reversal: line.answer_reversal,
-            emergency_hold_s,
+            emergency_hold_s: model.emergency.hold_line_s,
+            nat: nat(line, model),
         },
     }
 }

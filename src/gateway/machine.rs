@@ -12,7 +12,7 @@ use super::event::{Event, EventKind};
 use super::placement::Lookups;
 use super::port::{Port, PortOutput};
 use super::wall_clock::WallClock;
-use super::{Input, Output, routing};
+use super::{Input, NatServers, Output, routing};
 use crate::call::{CallInput, FinishedCall, SipEvent};
 use crate::sip::ua::{CallId, Incoming, UaCommand, UaConfig, UaEvent, UaInput, UaOutput, UserAgent};
 
@@ -29,6 +29,7 @@ pub struct Gateway {
     pub(super) lookups: Lookups,
     pub(super) outputs: VecDeque<Output>,
     closing: Closing,
+    nat_servers: NatServers,
 }
 
 /// How far a shutdown has come.
@@ -70,6 +71,7 @@ impl Gateway {
             lookups: Lookups::default(),
             outputs: VecDeque::new(),
             closing: Closing::No,
+            nat_servers: NatServers::default(),
         };
         gateway.configure(now, config);
         gateway.drain(now);
@@ -84,11 +86,23 @@ impl Gateway {
             Input::LineFault { line, fault } => self.with_port(&line, |port| port.set_fault(now, fault)),
             Input::Sip(UaInput::Resolved { query, result }) => self.resolved(now, query, result),
             Input::Sip(input) => self.user_agent.handle_input(now, input),
-            Input::MediaOpened { session, port } => {
-                self.media_result(now, session, CallInput::MediaOpened { session, port });
+            Input::MediaOpened { session, port } => self.media_opened(now, session, port),
+            Input::MediaDatagram {
+                session,
+                socket,
+                remote,
+                relayed,
+                bytes,
+            } => {
+                if let Some(port) = self.ports.iter_mut().find(|port| port.owns_sockets(session)) {
+                    port.media_datagram(now, session, socket, remote, relayed, &bytes);
+                }
             }
+            Input::NatServers(servers) => self.nat_servers = *servers,
             Input::MediaFailed { session, reason } => {
-                self.media_result(now, session, CallInput::MediaFailed { session, reason });
+                if let Some(port) = self.ports.iter_mut().find(|port| port.owns_session(session)) {
+                    port.call_input(now, CallInput::MediaFailed { session, reason });
+                }
             }
             Input::WallClock {
                 unix_us,
@@ -179,10 +193,12 @@ impl Gateway {
         }
     }
 
-    fn media_result(&mut self, now: Instant, session: super::SessionId, input: CallInput) {
+    /// What servers say of the sockets is found out before the call hears of them.
+    fn media_opened(&mut self, now: Instant, session: super::SessionId, rtp_port: u16) {
+        let seed = draw_seed(&mut self.random);
         if let Some(port) = self.ports.iter_mut().find(|port| port.owns_session(session)) {
-            port.call_input(now, input);
-        } else if let (CallInput::MediaOpened { .. }, Some(port)) = (&input, self.ports.first()) {
+            port.media_opened(now, session, rtp_port, &self.nat_servers, seed);
+        } else if let Some(port) = self.ports.first() {
             // Its call ended while the sockets were being opened.
             let line = port.name().clone();
             self.outputs.push_back(Output::CloseMedia { line, session });

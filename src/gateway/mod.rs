@@ -12,21 +12,25 @@ mod admission;
 pub mod config;
 pub mod event;
 mod machine;
+mod nat;
 mod placement;
 mod port;
 mod routing;
 pub mod status;
+mod traversal;
 mod wall_clock;
 
 pub use config::{GatewayConfig, LineName, PortConfig};
 pub use event::{Event, EventKind};
 pub use machine::Gateway;
+pub use nat::NatServers;
 pub use status::Status;
 
 use crate::call::CallRecord;
 pub use crate::call::SessionId;
 use crate::line::SlicAction;
-use crate::media::{VoiceCommand, VoiceEvent};
+use crate::media::traversal::Relay;
+use crate::media::{TransmitKind, VoiceCommand, VoiceEvent};
 use crate::sip::ua::{Transport, UaInput};
 
 /// What comes into the gateway.
@@ -83,6 +87,21 @@ pub enum Input {
     Configure(Box<GatewayConfig>),
     /// End calls, un-register; [`Output::Done`] follows.
     Shutdown,
+    /// A datagram of a session's sockets that isn't media: STUN, or what a TURN server passes on.
+    MediaDatagram {
+        /// Which session.
+        session: SessionId,
+        /// Which socket.
+        socket: TransmitKind,
+        /// Where it came from.
+        remote: SocketAddr,
+        /// It came through the channel of [`Output::Relay`], and `remote` is the peer at its other end.
+        relayed: bool,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// The servers that help media through routers, once their names are known and whenever they change.
+    NatServers(Box<NatServers>),
 }
 
 /// What the gateway wants done, in order.
@@ -142,4 +161,26 @@ pub enum Output {
     CallRecord(Box<CallRecord>),
     /// After [`Input::Shutdown`]: all is ended.
     Done,
+    /// Send a datagram from a session's socket.
+    MediaTransmit {
+        /// Which session.
+        session: SessionId,
+        /// Which socket.
+        socket: TransmitKind,
+        /// Where to.
+        remote: SocketAddr,
+        /// The bytes.
+        bytes: Vec<u8>,
+    },
+    /// From now on media of a session's socket goes through this channel of a TURN server, or through none.
+    Relay {
+        /// Which line.
+        line: LineName,
+        /// Which session.
+        session: SessionId,
+        /// Which socket.
+        socket: TransmitKind,
+        /// The channel.
+        relay: Option<Relay>,
+    },
 }

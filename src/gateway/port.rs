@@ -1,15 +1,17 @@
 //! One line with its calls, and the traffic between the two.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use super::config::{LineName, PortConfig};
 use super::event::{EventKind, Hook};
-use super::{Output, SessionId};
+use super::traversal::{Follows, Traversals};
+use super::{NatServers, Output, SessionId};
 use crate::call::state::LineState;
-use crate::call::{CallEvent, CallInput, CallOutput, FinishedCall, LineCalls};
+use crate::call::{CallEvent, CallInput, CallOutput, FinishedCall, LineCalls, Nat};
 use crate::line::{DigitSource, Line, LineCommand, LineEvent, LineInput, LineOutput};
-use crate::media::{VoiceCommand, VoiceEvent};
+use crate::media::{TransmitKind, VoiceCommand, VoiceEvent};
 use crate::sip::ua::{AccountName, UaCommand};
 
 /// One line with its calls.
@@ -23,6 +25,7 @@ pub(super) struct Port {
     pub(super) leaving: bool,
     /// The accounts that the emergency call in progress goes through, in turn.
     pub(super) emergency_ways: Vec<AccountName>,
+    traversals: Traversals,
     outputs: VecDeque<PortOutput>,
 }
 
@@ -54,6 +57,7 @@ impl Port {
             fault: None,
             leaving: false,
             emergency_ways: Vec::new(),
+            traversals: Traversals::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -104,6 +108,44 @@ impl Port {
         self.drain(now);
     }
 
+    /// A session's sockets are open; its call hears of them once it is known how they are seen from outside.
+    pub(super) fn media_opened(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        rtp_port: u16,
+        servers: &NatServers,
+        seed: [u8; 32],
+    ) {
+        let Nat {
+            ice,
+            external_address,
+        } = self.config.call.nat;
+        let config = servers.for_session(ice, external_address.is_some());
+        self.traversals.open(now, session, &config, rtp_port, seed);
+        self.drain(now);
+    }
+
+    /// A datagram of a session's sockets that isn't media.
+    pub(super) fn media_datagram(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        socket: TransmitKind,
+        remote: SocketAddr,
+        relayed: bool,
+        bytes: &[u8],
+    ) {
+        self.traversals
+            .datagram(now, session, socket, remote, relayed, bytes);
+        self.drain(now);
+    }
+
+    /// The session's sockets are open, and this line's.
+    pub(super) fn owns_sockets(&self, session: SessionId) -> bool {
+        self.traversals.owns(session)
+    }
+
     fn line_input(&mut self, now: Instant, input: LineInput) {
         self.line.handle_input(now, input);
         self.drain(now);
@@ -112,14 +154,17 @@ impl Port {
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         self.line.handle_timeout(now);
         self.calls.handle_timeout(now);
+        self.traversals.handle_timeout(now);
         self.drain(now);
     }
 
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        [self.line.poll_timeout(), self.calls.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        let timers = [
+            self.line.poll_timeout(),
+            self.calls.poll_timeout(),
+            self.traversals.poll_timeout(),
+        ];
+        timers.into_iter().flatten().min()
     }
 
     pub(super) fn poll_output(&mut self) -> Option<PortOutput> {
@@ -133,10 +178,23 @@ impl Port {
                 self.line_output(now, output);
             } else if let Some(output) = self.calls.poll_output() {
                 self.call_output(now, output);
-            } else {
+            } else if !self.drain_traversals(now) {
                 return;
             }
         }
+    }
+
+    /// `false`: there was nothing.
+    fn drain_traversals(&mut self, now: Instant) -> bool {
+        let follows = self.traversals.poll(&self.config.name);
+        let any = !follows.is_empty();
+        for follows in follows {
+            match follows {
+                Follows::Out(output) => self.out(output),
+                Follows::Call(input) => self.calls.handle_input(now, input),
+            }
+        }
+        any
     }
 
     fn line_output(&mut self, now: Instant, output: LineOutput) {
@@ -166,7 +224,13 @@ impl Port {
                 self.outputs.push_back(PortOutput::Place { number, emergency });
             }
             CallOutput::OpenMedia(session) => self.out(Output::OpenMedia { line, session }),
-            CallOutput::CloseMedia(session) => self.out(Output::CloseMedia { line, session }),
+            CallOutput::CloseMedia(session) => {
+                for output in self.traversals.close(now, session) {
+                    self.out(output);
+                }
+                self.out(Output::CloseMedia { line, session });
+            }
+            CallOutput::Connect(connect) => self.traversals.connect(now, &connect),
             CallOutput::Event(event) => self.tell_call_event(event),
             CallOutput::PlaceAgain { attempt } => {
                 self.outputs.push_back(PortOutput::PlaceAgain { attempt });

@@ -27,6 +27,8 @@ pub fn datagrams(bytes: &[u8]) {
         direction: Direction::SendReceive,
         dtmf_relay: DtmfRelay::Rfc4733,
         rtp_timeout_ms: 1000,
+        awaits_path: false,
+        rtcp_mux: false,
     };
     let mut path = VoicePath::new(&VoiceConfig::default(), 1);
     path.handle_command(now, VoiceCommand::Session(params));

@@ -16,6 +16,7 @@ pub mod fuzz;
 mod gate;
 pub mod ice;
 mod jitter;
+mod keep_alive;
 mod outbox;
 mod playout;
 pub mod quality;
@@ -97,6 +98,10 @@ pub struct SessionParams {
     pub dtmf_relay: DtmfRelay,
     /// No packet for so long: [`VoiceEvent::RtpTimeout`]. 0: never.
     pub rtp_timeout_ms: u32,
+    /// Nothing is sent before [`VoiceCommand::Path`] says where to, and no packet's source changes that: ICE finds the way.
+    pub awaits_path: bool,
+    /// RTCP shares RTP's port (RFC 5761).
+    pub rtcp_mux: bool,
 }
 
 /// What the audio thread is told to do on one line. `Copy`: it crosses a ring without allocation.
@@ -126,6 +131,13 @@ pub enum VoiceCommand {
         key: Key,
         /// How long.
         duration_ms: u16,
+    },
+    /// The way that ICE has found, or that there is none any more; for a session that awaits it.
+    Path {
+        /// Where RTP goes; `None`: nothing may be sent.
+        rtp: Option<SocketAddr>,
+        /// Where RTCP goes.
+        rtcp: Option<SocketAddr>,
     },
 }
 

@@ -7,6 +7,7 @@ use rand::Rng;
 use crate::dsp::{FRAME, g711};
 
 use super::event_sender::EventPacket;
+use super::keep_alive;
 use super::outbox::{Outbox, TransmitKind};
 use super::rtcp::Sent;
 use super::rtp::{HEADER_BYTES, Header};
@@ -112,6 +113,19 @@ impl Sender {
         self.filled = 0;
         self.marker = true;
         self.timestamp = self.timestamp.wrapping_add(FRAME as u32);
+    }
+
+    /// A packet that says nothing, to keep routers' mappings alive.
+    pub fn keep_alive(&mut self, to: SocketAddr, outbox: &mut Outbox) {
+        let header = Header {
+            marker: false,
+            payload_type: keep_alive::PAYLOAD_TYPE,
+            sequence: self.next_sequence(),
+            timestamp: self.unsent_timestamp(),
+            ssrc: self.ssrc,
+        };
+        send(header, &[], to, outbox);
+        self.count(0);
     }
 
     /// A telephone-event's packet.

@@ -7,6 +7,7 @@ use rand::{Rng, RngExt};
 
 use super::event_receiver::EventPayload;
 use super::gate::{Gate, Verdict, canonical};
+use super::keep_alive::KeepAlive;
 use super::outbox::{Outbox, TransmitKind};
 use super::reception::{Order, Reception};
 use super::rtcp::{self, Received, Report};
@@ -61,6 +62,8 @@ pub struct Session {
     gate: Gate,
     rtp_to: SocketAddr,
     rtcp_to: SocketAddr,
+    path: Path,
+    keep_alive: KeepAlive,
     reception: Option<Reception>,
     earlier: Earlier,
     late_packets: u32,
@@ -72,6 +75,13 @@ pub struct Session {
     last_report: Option<(u32, i64)>,
     round_trip_ms: Option<f32>,
     remote_loss_percent: Option<f32>,
+}
+
+/// What ICE has found, for a session that awaits it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Path {
+    rtp: Option<SocketAddr>,
+    rtcp: Option<SocketAddr>,
 }
 
 /// Figures of streams before the present one.
@@ -97,6 +107,8 @@ impl Session {
             gate: Gate::new(params.remote_rtp),
             rtp_to: params.remote_rtp,
             rtcp_to: params.remote_rtcp,
+            path: Path::default(),
+            keep_alive: KeepAlive::new(now_us),
             reception: None,
             earlier: Earlier::default(),
             late_packets: 0,
@@ -123,10 +135,11 @@ impl Session {
 
     /// Whether audio is sent.
     pub fn sends(&self) -> bool {
-        matches!(
-            self.params.direction,
-            Direction::SendReceive | Direction::SendOnly
-        )
+        self.may_send()
+            && matches!(
+                self.params.direction,
+                Direction::SendReceive | Direction::SendOnly
+            )
     }
 
     /// Whether audio is received.
@@ -142,8 +155,44 @@ impl Session {
         self.params.dtmf_relay == DtmfRelay::Rfc4733 && self.params.telephone_event.is_some()
     }
 
+    /// ICE has found a way, or there is none any more.
+    pub fn set_path(&mut self, now_us: i64, rtp: Option<SocketAddr>, rtcp: Option<SocketAddr>) {
+        self.path = Path { rtp, rtcp };
+        if !self.params.awaits_path {
+            return;
+        }
+        if let Some(rtp) = rtp {
+            self.gate.signalled(now_us / 1000, rtp);
+            self.rtp_to = rtp;
+            self.last_rtp_us = now_us;
+        }
+        if let Some(rtcp) = rtcp {
+            self.rtcp_to = rtcp;
+        }
+    }
+
+    /// Whether the peer may be sent anything (RFC 8445 section 12.1, RFC 7675).
+    fn may_send(&self) -> bool {
+        !self.params.awaits_path || self.path.rtp.is_some()
+    }
+
+    fn may_report(&self) -> bool {
+        !self.params.awaits_path || self.path.rtcp.is_some()
+    }
+
     /// Offer and answer have changed the running session.
     pub fn change(&mut self, now_us: i64, params: SessionParams) {
+        if params.awaits_path {
+            // The way stands until ICE finds another, whatever the description calls the default.
+            self.params = params;
+            self.last_rtp_us = now_us;
+            return self.set_path(now_us, self.path.rtp, self.path.rtcp);
+        }
+        if self.params.awaits_path {
+            // No ICE any more.
+            self.rtp_to = params.remote_rtp;
+            self.rtcp_to = params.remote_rtcp;
+        }
         self.gate.signalled(now_us / 1000, params.remote_rtp);
         if params.remote_rtp != self.params.remote_rtp {
             self.rtp_to = params.remote_rtp;
@@ -172,7 +221,9 @@ impl Session {
             Verdict::Refused => return None,
             Verdict::Admitted => false,
             Verdict::NewStream => {
-                self.rtp_to = from;
+                if !self.params.awaits_path {
+                    self.rtp_to = from;
+                }
                 self.retire();
                 true
             }
@@ -232,7 +283,9 @@ impl Session {
             return;
         };
         // Symmetric RTCP (RFC 4961).
-        self.rtcp_to = from;
+        if !self.params.awaits_path {
+            self.rtcp_to = from;
+        }
         if let Some(report) = heard.sender_report {
             self.last_report = Some((report, now_us));
         }
@@ -250,8 +303,15 @@ impl Session {
         true
     }
 
-    /// Writes a report when it is time.
+    /// Writes a report when it is time, and something to keep the routers' doors open where nothing else is sent.
     pub fn report(&mut self, now_us: i64, random: &mut impl Rng, outbox: &mut Outbox) {
+        // With ICE the checks of consent do that.
+        if !self.params.awaits_path
+            && self.keep_alive.is_due(now_us, self.sender.packets())
+            && !self.rtp_to.ip().is_unspecified()
+        {
+            self.sender.keep_alive(self.rtp_to, outbox);
+        }
         if now_us >= self.report_at_us {
             self.report_at_us = now_us + interval_us(random);
             self.write_report(now_us, false, outbox);
@@ -295,6 +355,9 @@ impl Session {
     }
 
     fn write_report(&mut self, now_us: i64, goodbye: bool, outbox: &mut Outbox) {
+        if !self.may_report() {
+            return;
+        }
         let received = match (&mut self.reception, self.gate.ssrc()) {
             (Some(reception), Some(ssrc)) => Some(Received {
                 ssrc,
@@ -313,7 +376,12 @@ impl Session {
             name: &self.name,
             goodbye,
         };
-        outbox.push(TransmitKind::Rtcp, self.rtcp_to, |bytes| report.write(bytes));
+        let kind = if self.params.rtcp_mux {
+            TransmitKind::Rtp
+        } else {
+            TransmitKind::Rtcp
+        };
+        outbox.push(kind, self.rtcp_to, |bytes| report.write(bytes));
     }
 }
 

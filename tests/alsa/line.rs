@@ -139,6 +139,8 @@ impl Rig {
             direction: Direction::SendReceive,
             dtmf_relay: DtmfRelay::Rfc4733,
             rtp_timeout_ms: 30_000,
+            awaits_path: false,
+            rtcp_mux: false,
         }));
     }
 

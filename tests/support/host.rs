@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tipring::call::{CallConfig, CallRecord, SessionId};
+use tipring::call::{CallConfig, CallRecord, Nat, SessionId};
 use tipring::dial::{DialPlan, Timers};
 use tipring::gateway::{Event, Gateway, GatewayConfig, Input, LineName, Output, PortConfig};
 use tipring::line::{LineConfig, SlicAction};
@@ -94,6 +94,7 @@ impl HostOptions {
                 disconnect_open_ms: 500,
                 answer_reversal: false,
                 emergency_hold_s: 0,
+                nat: Nat::default(),
             };
             (self.call)(&mut call);
             PortConfig {
@@ -423,6 +424,8 @@ impl Host {
                     side.session = None;
                 }
             }
+            // The model network has no routers, and its peers no ICE.
+            Output::MediaTransmit { .. } | Output::Relay { .. } => {}
             Output::Event(event) => self.events.push(event),
             Output::CallRecord(record) => self.records.push(*record),
             Output::Done => self.done = true,

@@ -90,7 +90,11 @@ impl LineCalls {
     pub(super) fn start_session(&mut self, params: SessionParams) {
         if let Some(leg) = self.leg_mut() {
             leg.media.started = true;
+            let connect = leg.media.connect.take();
             self.voice(VoiceCommand::Session(params));
+            if let Some(connect) = connect {
+                self.push(CallOutput::Connect(Box::new(connect)));
+            }
         }
     }
 

@@ -21,7 +21,7 @@ use super::{CallConfig, CallInput, CallOutput, CallSnapshot, Placement, SessionI
 use crate::dial::Collector;
 use crate::line::Caller;
 use crate::media::SessionParams;
-use crate::sip::ua::{CallId, UaCommand};
+use crate::sip::ua::{CallId, UaCommand, Via};
 use crate::zone::Tone;
 
 /// Busy or congestion sounds so long before the howler (GR-506: permanent signal after 20 to 40 s).
@@ -124,6 +124,7 @@ impl LineCalls {
                 {
                     outgoing.leg.call = Some(placement.call);
                     outgoing.leg.media.local_ip = Some(placement.local_ip);
+                    outgoing.leg.media.at_home = matches!(placement.via, Via::Address { .. });
                     outgoing.placement = Some(placement);
                     self.way_found();
                     self.invite_when_ready();
@@ -131,6 +132,11 @@ impl LineCalls {
             }
             CallInput::NoRoute { reason, status } => self.fail_outgoing(now, status, &reason),
             CallInput::MediaOpened { session, port } => self.media_opened(now, session, port),
+            CallInput::Gathered { session, gathered } => {
+                if let Some(leg) = self.leg_mut().filter(|leg| leg.media.session == session) {
+                    leg.media.gathered = Some(*gathered);
+                }
+            }
             CallInput::MediaFailed { session, reason } => self.media_failed(now, session, &reason),
             CallInput::Incoming { incoming, time } => self.incoming(now, *incoming, time),
             CallInput::Sip { call, event } => self.handle_sip(now, call, event),

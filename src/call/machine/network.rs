@@ -75,6 +75,8 @@ impl LineCalls {
         leg.state = CallState::Ringing;
         leg.call = Some(incoming.call);
         leg.media.local_ip = Some(incoming.local.ip());
+        // A call between two lines of this machine needs no router.
+        leg.media.at_home = incoming.remote.ip() == incoming.local.ip();
         let session = leg.media.session;
         self.phase = Phase::Ringing(Box::new(Ringing {
             leg,

@@ -11,7 +11,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use tokio::io::unix::AsyncFd;
 
 use super::thread::{AudioLoop, Rings};
-use super::{Command, Garbage, Report, realtime};
+use super::{Command, Garbage, Report, StrayDatagram, realtime};
 
 /// Commands on their way; more wait on this side.
 const COMMANDS: usize = 64;
@@ -21,6 +21,9 @@ const REPORTS: usize = 2048;
 
 /// Things to be freed on their way.
 const GARBAGE: usize = 256;
+
+/// Datagrams that aren't media on their way.
+const STRAYS: usize = 32;
 
 /// Stack of the thread; its frames are small.
 const STACK_BYTES: usize = 256 * 1024;
@@ -34,6 +37,7 @@ pub struct AudioThread {
     waiting: VecDeque<Command>,
     reports: Consumer<Report>,
     garbage: Consumer<Garbage>,
+    strays: Consumer<StrayDatagram>,
     commanded: Arc<EventFd>,
     reported: AsyncFd<Arc<EventFd>>,
     ticks: Arc<AtomicU64>,
@@ -49,10 +53,12 @@ impl AudioThread {
         let (commands, commands_end) = RingBuffer::new(COMMANDS);
         let (reports_end, reports) = RingBuffer::new(REPORTS);
         let (garbage_end, garbage) = RingBuffer::new(GARBAGE);
+        let (strays_end, strays) = RingBuffer::new(STRAYS);
         let rings = Rings {
             commands: commands_end,
             reports: reports_end,
             garbage: garbage_end,
+            strays: strays_end,
         };
         let audio = AudioLoop::new(
             rings,
@@ -78,6 +84,7 @@ impl AudioThread {
             waiting: VecDeque::new(),
             reports,
             garbage,
+            strays,
             commanded,
             // SAFETY: an EventFd owns one descriptor for all its life, and hands out no other.
             reported: unsafe { AsyncFd::register(reported) }?,
@@ -94,7 +101,7 @@ impl AudioThread {
     /// Waits for reports; take them with [`report`](Self::report).
     pub async fn reported(&mut self) -> io::Result<()> {
         // What was left the last time has been signalled already, and will not be again.
-        if !self.reports.is_empty() {
+        if !self.reports.is_empty() || !self.strays.is_empty() {
             return Ok(());
         }
         let mut ready = self.reported.readable_mut().await?;
@@ -110,6 +117,11 @@ impl AudioThread {
             drop(garbage);
         }
         self.reports.pop().ok()
+    }
+
+    /// The next datagram that came to a media socket and isn't media.
+    pub fn stray(&mut self) -> Option<StrayDatagram> {
+        self.strays.pop().ok()
     }
 
     /// Whether it has not ended.

@@ -13,7 +13,7 @@ use super::sockets::{Datagram, SessionSockets};
 use super::sound_card::{CardEnd, CardFault, OpenCard};
 use super::telephone::{Telephone, Unplugged};
 use super::thread::TICK;
-use super::{LineId, Report};
+use super::{LineId, Report, StrayDatagram};
 use crate::daemon::hardware;
 use crate::dsp::FRAME;
 use crate::line::SlicAction;
@@ -278,6 +278,11 @@ impl AudioLine {
             }
         }
         self.after_work(now, reports);
+    }
+
+    /// What has come to the session's sockets and isn't media.
+    pub(super) fn take_stray(&mut self) -> Option<StrayDatagram> {
+        self.sockets.as_mut()?.take_stray()
     }
 
     /// For the voice path.

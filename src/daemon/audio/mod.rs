@@ -13,6 +13,7 @@ mod line;
 pub(super) mod realtime;
 mod sockets;
 pub mod sound_card;
+mod stray;
 mod telephone;
 mod thread;
 mod token;
@@ -23,12 +24,14 @@ use std::time::Instant;
 pub use handle::AudioThread;
 pub use line::AudioLine;
 pub use sound_card::{CardFault, OpenCard};
+pub use stray::StrayDatagram;
 pub use telephone::Unplugged;
 
 pub use super::net::PortPair;
 use crate::gateway::SessionId;
 use crate::line::SlicAction;
-use crate::media::{VoiceCommand, VoiceEvent};
+use crate::media::traversal::Relay;
+use crate::media::{TransmitKind, VoiceCommand, VoiceEvent};
 
 /// One line in the audio thread; never used again for another line of the same run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -87,6 +90,17 @@ pub enum Command {
     },
     /// Leave every line safe and end.
     Stop,
+    /// Media of a session's socket goes through this channel of a TURN server, or through none.
+    Relay {
+        /// Which line.
+        line: LineId,
+        /// Which session's.
+        session: SessionId,
+        /// Which socket.
+        socket: TransmitKind,
+        /// The channel.
+        relay: Option<Relay>,
+    },
 }
 
 /// What the audio thread reports.

@@ -7,9 +7,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg};
 
+use super::stray::StrayDatagram;
 use crate::daemon::net::{PortPair, canonical, for_socket};
 use crate::gateway::SessionId;
 use crate::media::TransmitKind;
+use crate::media::stun::{is_channel_data, is_stun};
+use crate::media::traversal::Relay;
+use crate::media::turn::{CHANNEL_HEADER_BYTES, channel_data, frame_channel_data};
 
 /// Datagrams read between two ticks and socket; more is a flood, and the kernel's buffer may drop it.
 const DATAGRAMS_PER_TICK: u8 = 32;
@@ -44,6 +48,10 @@ pub struct SessionSockets {
     budget: u8,
     /// Not waited for until the next tick: a flood has used the allowance up.
     paused: bool,
+    /// Channels of TURN servers that media goes through.
+    relays: [Option<Relay>; 2],
+    /// What was read last and isn't media.
+    stray: Option<StrayDatagram>,
     buffer: [u8; DATAGRAM_BYTES_MAX],
     control: [u8; CONTROL_BYTES],
 }
@@ -57,6 +65,8 @@ impl SessionSockets {
             pair,
             budget: DATAGRAMS_PER_TICK,
             paused: false,
+            relays: [None; 2],
+            stray: None,
             buffer: [0; DATAGRAM_BYTES_MAX],
             control: [0; CONTROL_BYTES],
         }
@@ -85,8 +95,40 @@ impl SessionSockets {
         exhausted
     }
 
-    /// The next datagram.
+    /// From now on media goes through this channel, or through none.
+    pub fn set_relay(&mut self, kind: TransmitKind, relay: Option<Relay>) {
+        self.relays[kind as usize] = relay;
+    }
+
+    /// What was read last, if it wasn't media.
+    pub fn take_stray(&mut self) -> Option<StrayDatagram> {
+        self.stray.take()
+    }
+
+    /// The next datagram of media, what a channel wraps it in taken off. `None`: there is none, or the next datagram is
+    /// for others (RFC 7983): then [`take_stray`](Self::take_stray) has it, and the socket says by itself that there are
+    /// more.
     pub fn receive(&mut self, kind: TransmitKind) -> Option<Datagram<'_>> {
+        let (session, relay) = (self.session, self.relays[kind as usize]);
+        let Datagram { from, age, bytes } = self.read(kind)?;
+        let (from, relayed, range) = match (relay, channel_data(bytes)) {
+            (Some(relay), Some((channel, data)))
+                if is_channel_data(bytes) && relay.server == from && relay.channel == channel =>
+            {
+                let end = CHANNEL_HEADER_BYTES + data.len();
+                (relay.peer, true, CHANNEL_HEADER_BYTES..end)
+            }
+            _ => (from, false, 0..bytes.len()),
+        };
+        let bytes = &self.buffer[range];
+        if is_stun(bytes) || is_channel_data(bytes) {
+            self.stray = StrayDatagram::new(session, kind, from, relayed, bytes);
+            return None;
+        }
+        Some(Datagram { from, age, bytes })
+    }
+
+    fn read(&mut self, kind: TransmitKind) -> Option<Datagram<'_>> {
         loop {
             self.budget = self.budget.checked_sub(1)?;
             let socket = match kind {
@@ -110,6 +152,14 @@ impl SessionSockets {
 
     /// Sends a packet; what the network refuses is lost like any packet.
     pub fn send(&self, kind: TransmitKind, to: SocketAddr, bytes: &[u8]) {
+        let mut frame = [0; DATAGRAM_BYTES_MAX + CHANNEL_HEADER_BYTES];
+        let (to, bytes) = match self.relays[kind as usize].filter(|relay| relay.peer == to) {
+            Some(relay) => match frame_channel_data(relay.channel, bytes, &mut frame) {
+                Some(framed) => (relay.server, framed),
+                None => return,
+            },
+            None => (to, bytes),
+        };
         let _ = self.socket(kind).send_to(bytes, for_socket(self.bound, to));
     }
 

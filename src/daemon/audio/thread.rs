@@ -17,7 +17,7 @@ use self::reporting::push;
 use super::line::{AudioLine, Loss};
 use super::sockets::SessionSockets;
 use super::token::Token;
-use super::{Command, Garbage, LINES_MAX, LineId, Report};
+use super::{Command, Garbage, LINES_MAX, LineId, Report, StrayDatagram};
 use crate::media::TransmitKind;
 
 /// One frame.
@@ -34,6 +34,7 @@ pub(super) struct Rings {
     pub commands: Consumer<Command>,
     pub reports: Producer<Report>,
     pub garbage: Producer<Garbage>,
+    pub strays: Producer<StrayDatagram>,
 }
 
 /// What ended a sleep, beside the time.
@@ -193,6 +194,7 @@ impl AudioLoop {
                 }
                 self.listen_to_network_again(index);
                 self.with_line(index, |line, report| line.tick(now, grid, report));
+                self.pass_stray(index);
             }
             let line = &mut self.lines[index];
             if line.due <= now {
@@ -211,6 +213,7 @@ impl AudioLoop {
                 line.hear_network(now, kind, report);
                 Ok(())
             });
+            self.pass_stray(index);
             if self.lines[index]
                 .sockets
                 .as_mut()
@@ -218,6 +221,15 @@ impl AudioLoop {
             {
                 self.listen_to_network(index, false);
             }
+        }
+    }
+
+    /// What came to the line's media sockets and isn't media goes to the loop.
+    fn pass_stray(&mut self, index: usize) {
+        if let Some(stray) = self.lines[index].take_stray() {
+            // One that finds no room is lost like any datagram; whoever sent it sends it again.
+            let _ = self.rings.strays.push(stray);
+            self.anything_to_report = true;
         }
     }
 
@@ -260,6 +272,19 @@ impl AudioLoop {
                     sockets,
                 } => {
                     self.open_media(line, SessionSockets::new(session, sockets));
+                }
+                Command::Relay {
+                    line,
+                    session,
+                    socket,
+                    relay,
+                } => {
+                    if let Some(index) = self.index_of(line)
+                        && let Some(sockets) = &mut self.lines[index].sockets
+                        && sockets.session == session
+                    {
+                        sockets.set_relay(socket, relay);
+                    }
                 }
                 Command::CloseMedia { line, session } => {
                     if let Some(index) = self.index_of(line)

@@ -13,6 +13,9 @@ use crate::sip::ua::{Transport, UaInput};
 /// Reports of the audio thread worked off before everything else has its turn.
 const REPORTS_AT_ONCE: usize = 256;
 
+/// Datagrams that aren't media worked off before everything else has its turn.
+const STRAYS_AT_ONCE: usize = 32;
+
 impl Crank {
     pub(super) fn take(&mut self, arrival: Inbound) {
         match arrival {
@@ -62,6 +65,20 @@ impl Crank {
         for _ in 0..REPORTS_AT_ONCE {
             let Some(report) = self.audio.report() else { return };
             self.take_report(report);
+        }
+    }
+
+    /// Datagrams of media sockets that aren't media.
+    pub(super) fn take_strays(&mut self) {
+        for _ in 0..STRAYS_AT_ONCE {
+            let Some(stray) = self.audio.stray() else { return };
+            self.feed(Input::MediaDatagram {
+                session: stray.session,
+                socket: stray.socket,
+                remote: stray.from,
+                relayed: stray.relayed,
+                bytes: stray.bytes().to_vec(),
+            });
         }
     }
 

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{Crank, rtp_ports, voices};
 use crate::daemon::DaemonError;
 use crate::daemon::control::{Reply, Request};
+use crate::daemon::nat::NatLookup;
 use crate::daemon::service;
 use crate::gateway::{Input, LineName, Status};
 
@@ -67,6 +68,7 @@ impl Crank {
         setup.bound_to(self.net.bound());
         self.lines.apply(&setup.lines, &mut self.audio, voices(&setup)?)?;
         self.ports = rtp_ports(&setup, &self.net)?;
+        self.nat = NatLookup::start(setup.nat.clone(), self.net.bound(), self.inbound.clone());
         self.setup = setup;
         self.feed(Input::Configure(Box::new(self.setup.gateway.clone())));
         self.feed_faults();

@@ -16,6 +16,17 @@ pub struct PortPair {
     pub address: SocketAddr,
 }
 
+impl PortPair {
+    /// The same sockets once more, to send from beside the audio thread.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self {
+            rtp: self.rtp.try_clone()?,
+            rtcp: self.rtcp.try_clone()?,
+            address: self.address,
+        })
+    }
+}
+
 /// Opens pairs, walking round the range so that a port rests before it is used again (late packets of the last
 /// call must not enter the next).
 #[derive(Debug)]

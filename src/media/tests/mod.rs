@@ -4,5 +4,6 @@ mod audio;
 mod delay;
 mod keys;
 mod loss;
+mod path;
 mod strangers;
 mod world;

@@ -143,6 +143,8 @@ fn a_held_call_sends_nothing_and_does_not_time_out() {
         let sent = world.sides[0].sent.iter();
         let audio = sent
             .filter(|(at_us, kind, _)| *at_us > from_us && *kind == TransmitKind::Rtp)
+            // What keeps routers' doors open is no audio.
+            .filter(|(.., bytes)| bytes.len() > HEADER_BYTES)
             .count();
         assert_eq!(
             audio > 0,

@@ -43,6 +43,8 @@ pub fn params(remote: usize) -> SessionParams {
         direction: Direction::SendReceive,
         dtmf_relay: DtmfRelay::Rfc4733,
         rtp_timeout_ms: 30_000,
+        awaits_path: false,
+        rtcp_mux: false,
     }
 }
 

@@ -43,6 +43,22 @@ impl Gathered {
         self.mapped[component as usize].filter(|mapped| mapped.is_ipv4() == ip.is_ipv4())
     }
 
+    /// Candidates of a router that passes our ports on as they are, for those of `candidates` that are hosts.
+    pub fn forwarded(candidates: &[Candidate], outside: IpAddr) -> Vec<Candidate> {
+        let hosts = candidates
+            .iter()
+            .filter(|candidate| candidate.kind == CandidateKind::Host);
+        let forwarded = hosts.map(|host| Candidate {
+            foundation: "4".to_owned(),
+            priority: priority(CandidateKind::ServerReflexive, host.component),
+            address: SocketAddr::new(outside, host.address.port()),
+            kind: CandidateKind::ServerReflexive,
+            related: Some(host.address),
+            component: host.component,
+        });
+        forwarded.collect()
+    }
+
     /// All candidates, ours being `ip` (RFC 8445 section 5.1.1). What a server sees that is the socket's own address is
     /// no candidate more.
     pub fn candidates(&self, ip: IpAddr) -> Vec<Candidate> {

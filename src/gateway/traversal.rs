@@ -1,0 +1,172 @@
+//! The ways of a line's sessions through routers: what one needs of the other between calls and sockets.
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use super::config::LineName;
+use super::{Output, SessionId};
+use crate::call::{CallInput, Connect};
+use crate::media::traversal::{Traversal, TraversalConfig, TraversalEvent, Way};
+use crate::media::{TransmitKind, VoiceCommand, VoiceEvent};
+
+/// The sessions of one line whose sockets are open.
+#[derive(Debug, Default)]
+pub(super) struct Traversals {
+    sessions: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    session: SessionId,
+    traversal: Traversal,
+}
+
+/// What follows of it.
+#[derive(Debug)]
+pub(super) enum Follows {
+    /// For the daemon.
+    Out(Output),
+    /// For the line's calls.
+    Call(CallInput),
+}
+
+impl Traversals {
+    /// A session's sockets are open.
+    pub fn open(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        config: &TraversalConfig,
+        port: u16,
+        seed: [u8; 32],
+    ) {
+        self.sessions.push(Entry {
+            session,
+            traversal: Traversal::new(now, config, port, seed),
+        });
+    }
+
+    /// Whether the session is one of them.
+    pub fn owns(&self, session: SessionId) -> bool {
+        self.sessions.iter().any(|entry| entry.session == session)
+    }
+
+    /// Offer and answer are there.
+    pub fn connect(&mut self, now: Instant, connect: &Connect) {
+        if let Some(traversal) = self.find(connect.session) {
+            traversal.connect(
+                now,
+                connect.ip,
+                connect.remote.as_ref(),
+                connect.controlling,
+                connect.shared_port,
+            );
+        }
+    }
+
+    /// A datagram that isn't media.
+    pub fn datagram(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        socket: TransmitKind,
+        from: SocketAddr,
+        relayed: bool,
+        bytes: &[u8],
+    ) {
+        if let Some(traversal) = self.find(session) {
+            traversal.handle_datagram(now, socket, from, relayed, bytes);
+        }
+    }
+
+    /// The sockets are about to be closed: what is still to be sent comes out now.
+    pub fn close(&mut self, now: Instant, session: SessionId) -> Vec<Output> {
+        let Some(at) = self.sessions.iter().position(|entry| entry.session == session) else {
+            return Vec::new();
+        };
+        let mut entry = self.sessions.swap_remove(at);
+        entry.traversal.close(now);
+        std::iter::from_fn(|| entry.transmit()).collect()
+    }
+
+    pub fn handle_timeout(&mut self, now: Instant) {
+        for entry in &mut self.sessions {
+            if entry.traversal.poll_timeout().is_some_and(|due| due <= now) {
+                entry.traversal.handle_timeout(now);
+            }
+        }
+    }
+
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let timers = self
+            .sessions
+            .iter()
+            .filter_map(|entry| entry.traversal.poll_timeout());
+        timers.min()
+    }
+
+    /// What follows, in order.
+    pub fn poll(&mut self, line: &LineName) -> Vec<Follows> {
+        let mut follows = Vec::new();
+        for entry in &mut self.sessions {
+            while let Some(output) = entry.transmit() {
+                follows.push(Follows::Out(output));
+            }
+            while let Some(event) = entry.traversal.poll_event() {
+                entry.event(line, event, &mut follows);
+            }
+        }
+        follows
+    }
+
+    fn find(&mut self, session: SessionId) -> Option<&mut Traversal> {
+        let entry = self.sessions.iter_mut().find(|entry| entry.session == session)?;
+        Some(&mut entry.traversal)
+    }
+}
+
+impl Entry {
+    fn transmit(&mut self) -> Option<Output> {
+        let outgoing = self.traversal.poll_transmit()?;
+        Some(Output::MediaTransmit {
+            session: self.session,
+            socket: outgoing.socket,
+            remote: outgoing.to,
+            bytes: outgoing.bytes,
+        })
+    }
+
+    fn event(&self, line: &LineName, event: TraversalEvent, follows: &mut Vec<Follows>) {
+        let session = self.session;
+        let voice = |rtp, rtcp| {
+            Follows::Out(Output::Voice {
+                line: line.clone(),
+                command: Box::new(VoiceCommand::Path { rtp, rtcp }),
+            })
+        };
+        match event {
+            TraversalEvent::Gathered => {
+                let gathered = self.traversal.gathered().clone();
+                let port = gathered.port;
+                let gathered = Box::new(gathered);
+                follows.push(Follows::Call(CallInput::Gathered { session, gathered }));
+                follows.push(Follows::Call(CallInput::MediaOpened { session, port }));
+            }
+            TraversalEvent::Path { rtp, rtcp } => {
+                for (socket, way) in [(TransmitKind::Rtp, Some(rtp)), (TransmitKind::Rtcp, rtcp)] {
+                    follows.push(Follows::Out(Output::Relay {
+                        line: line.clone(),
+                        session,
+                        socket,
+                        relay: way.and_then(|way| way.relay),
+                    }));
+                }
+                follows.push(voice(Some(rtp.to), rtcp.map(|way: Way| way.to)));
+            }
+            TraversalEvent::Lost => {
+                follows.push(voice(None, None));
+                follows.push(Follows::Call(CallInput::Voice(VoiceEvent::RtpTimeout)));
+            }
+        }
+    }
+}
