@@ -5,12 +5,15 @@ use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 use tipring::dsp::dtmf::Generator;
 use tipring::dsp::transmission::{KeyTrain, MessageBytes, Modem, Transmission};
 use tipring::dsp::{FRAME, Key};
+use tipring::media::srtp::{MasterKey, SrtpKeys, Suite};
 use tipring::media::{
-    Codec, Direction, DtmfRelay, SessionParams, TransmitKind, VoiceCommand, VoiceConfig, VoiceEvent,
-    VoicePath,
+    Codec, Direction, DtmfRelay, Protection, SessionParams, TransmitKind, VoiceCommand, VoiceConfig,
+    VoiceEvent, VoicePath,
 };
 use tipring::zone::{TonePlan, ToneStep};
 
@@ -124,6 +127,18 @@ fn a_busy_minute_allocates_nothing() {
             level_dbm0: -20.0,
         },
     ];
+    // Every other call is encrypted, each suite in its turn.
+    let mut drawing = StdRng::seed_from_u64(3);
+    let protections = Suite::ALL.map(|suite| {
+        let ends = [0, 1].map(|_| MasterKey::random(suite, &mut drawing));
+        [0, 1].map(|side| {
+            Protection::Srtp(SrtpKeys {
+                local: ends[side].clone(),
+                remote: ends[1 - side].clone(),
+                remote_mki_bytes: 0,
+            })
+        })
+    });
     let (mut keys_heard, mut ended, mut timeouts, mut done, mut sent) = (0, 0, 0, 0, 0u64);
     let mut random = 12_345u32;
 
@@ -140,6 +155,10 @@ fn a_busy_minute_allocates_nothing() {
                     VoiceCommand::Transmit(transmissions[(turn / 600 % 3) as usize]),
                 ),
                 150 => path.handle_command(now, VoiceCommand::StopTone),
+                39 if turn % 1200 < 600 => {
+                    let protection = protections[(turn / 1200 % 5) as usize][side].clone();
+                    path.handle_command(now, VoiceCommand::Protect(protection));
+                }
                 40 => path.handle_command(
                     now,
                     VoiceCommand::Session(params(1 - side, Direction::SendReceive)),

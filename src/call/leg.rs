@@ -3,10 +3,11 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use super::keyring::Keyring;
 use super::state::{CallDirection, CallState, Cause};
 use super::{CallConfig, CallRecord, Connect, FinishedCall, SessionId};
 use crate::media::traversal::Gathered;
-use crate::media::{Codec, Direction, SessionParams, SessionStats};
+use crate::media::{Codec, Direction, Protection, SessionParams, SessionStats};
 use crate::sip::sdp::{MediaCapabilities, Negotiated, SdpError, Session};
 use crate::sip::ua::CallId;
 
@@ -39,6 +40,7 @@ pub(super) struct Media {
     /// What the last offer and answer say of ICE, until it has been passed on.
     pub(super) connect: Option<Connect>,
     description: Session,
+    keyring: Keyring,
     /// What was agreed last.
     pub(super) agreed: Option<SessionParams>,
     /// We hold the peer.
@@ -54,6 +56,7 @@ impl Leg {
         remote: String,
         session: SessionId,
         sdp_id: u64,
+        keyring: Keyring,
         now: Instant,
     ) -> Self {
         Self {
@@ -75,6 +78,7 @@ impl Leg {
                 at_home: false,
                 connect: None,
                 description: Session::new(sdp_id),
+                keyring,
                 agreed: None,
                 holding: false,
                 started: false,
@@ -123,6 +127,8 @@ impl Leg {
             round_trip_ms: figures.round_trip_ms,
             remote_loss_percent: figures.remote_loss_percent,
             mos: heard.map(SessionStats::mean_opinion_score),
+            encryption: self.media.encryption().filter(|_| self.media.started),
+            unauthentic_packets: figures.unauthentic_packets,
         };
         FinishedCall {
             record,
@@ -168,6 +174,21 @@ impl Media {
         Ok((answer, self.agree(config, negotiated, false)))
     }
 
+    /// A call that has to come about, encrypted or not.
+    pub(super) fn insist_on_nothing(&mut self) {
+        self.keyring.insist_on_nothing();
+    }
+
+    /// How the session's packets are to be protected.
+    pub(super) fn protection(&self) -> Protection {
+        self.keyring.protection()
+    }
+
+    /// What encrypts it, as the record and the status name it; `None`: nothing.
+    pub(super) fn encryption(&self) -> Option<String> {
+        self.keyring.encryption()
+    }
+
     fn local_direction(&self) -> Direction {
         if self.holding {
             Direction::SendOnly
@@ -187,10 +208,12 @@ impl Media {
             // Without ICE RTCP keeps a socket of its own: some gateways say that they share, and don't.
             rtcp_mux: reach.ice.is_some(),
             reach,
+            security: self.keyring.security(),
         })
     }
 
     fn agree(&mut self, config: &CallConfig, negotiated: Negotiated, offered: bool) -> SessionParams {
+        self.keyring.agreed(negotiated.srtp.clone());
         let params = SessionParams {
             remote_rtp: negotiated.remote_rtp,
             remote_rtcp: negotiated.remote_rtcp,

@@ -7,6 +7,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+mod keyring;
 mod leg;
 mod machine;
 pub mod outcome;
@@ -23,6 +24,7 @@ use crate::dial::{DialPlan, Hotline, Timers};
 use crate::line::{CallTime, LineCommand, LineEvent};
 use crate::media::traversal::Gathered;
 use crate::media::{Codec, DtmfRelay, VoiceCommand, VoiceEvent};
+use crate::sip::sdp::SrtpPolicy;
 use crate::sip::ua::{CallId, EndCause, Incoming, UaCommand, Via};
 use crate::zone::Tone;
 use state::{CallDirection, CallState, LineState};
@@ -62,6 +64,8 @@ pub struct CallConfig {
     pub emergency_hold_s: u32,
     /// How media is reached through routers.
     pub nat: Nat,
+    /// Whether media is encrypted.
+    pub srtp: SrtpPolicy,
 }
 
 /// What comes into a line's calls.
@@ -268,4 +272,5 @@ pub struct CallSnapshot {
     pub state: CallState,
     pub codec: Option<Codec>,
     pub answered: Option<std::time::Instant>,
+    pub encryption: Option<String>,
 }

@@ -54,4 +54,10 @@ pub struct CallRecord {
     pub remote_loss_percent: Option<f32>,
     /// Estimate of the mean opinion score by the E-model (ITU-T G.107); `null` where nothing was received.
     pub mos: Option<f32>,
+    /// What encrypted the media: how the keys were agreed on, and the suite; `null`: nothing did.
+    #[serde(default)]
+    pub encryption: Option<String>,
+    /// Packets dropped because their tag was wrong.
+    #[serde(default)]
+    pub unauthentic_packets: u32,
 }

@@ -7,9 +7,11 @@ use crate::zone::{self, Zone};
 
 use super::accept_from;
 use super::emergency;
-use super::file::{AccountFile, Accounts, File, OnRtpTimeoutName, RedirectsName, SipFile, TransportName};
+use super::file::{
+    AccountFile, Accounts, File, OnRtpTimeoutName, RedirectsName, SipFile, SrtpName, TransportName,
+};
 use super::line::{self, Unique};
-use super::model::{Account, Control, Media, Model, OnRtpTimeout, Password, Sip, Transport};
+use super::model::{Account, Control, Media, Model, OnRtpTimeout, Password, Sip, Srtp, Transport};
 use super::nat;
 use super::nearest::suggestion;
 use super::problem::{Place, Problems};
@@ -196,7 +198,20 @@ fn account(name: String, file: AccountFile, sip: &Sip, problems: &mut Problems) 
         emergency_numbers: emergency::numbers(file.emergency_numbers),
         session_expires_s: file.session_expires_s.value.0,
         follow_redirects: matches!(file.redirects.value, RedirectsName::Follow),
+        srtp: srtp(&file.srtp, problems),
+        digest_md5: file.digest_md5.value,
     })
+}
+
+fn srtp(name: &Located<SrtpName>, problems: &mut Problems) -> Srtp {
+    let srtp = match name.value {
+        SrtpName::Off => return Srtp::Off,
+        SrtpName::Optional => Srtp::Optional,
+        SrtpName::Required => Srtp::Required,
+    };
+    let text = "the keys of encrypted calls travel in SIP messages: who can read those can hear the calls";
+    problems.warning(name.place, text);
+    srtp
 }
 
 /// Countries read so far.

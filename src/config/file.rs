@@ -206,6 +206,23 @@ section! {
         /// What a call does that the server sends elsewhere (3xx): follow, up to five times and never with this
         /// account's password to a foreign server, or refuse.
         redirects: default RedirectsName = "follow";
+        /// Whether calls over this account are encrypted (SRTP).
+        srtp: default SrtpName = "off";
+        /// Whether the server may ask for the password by MD5. It is used only where nothing stronger is offered;
+        /// false refuses it then, too.
+        digest_md5: default bool = "true";
+    }
+}
+
+choice! {
+    /// Whether calls are encrypted.
+    SrtpName {
+        /// Never: offers of encrypted media only are refused.
+        Off = "off",
+        /// Where the other side can: plain RTP is offered with keys beside it.
+        Optional = "optional",
+        /// Always: a call that isn't encrypted is refused.
+        Required = "required",
     }
 }
 

@@ -166,6 +166,10 @@ pub struct Account {
     pub session_expires_s: u32,
     /// Whether calls follow a 3xx to where it leads.
     pub follow_redirects: bool,
+    /// Whether calls are encrypted.
+    pub srtp: Srtp,
+    /// Whether digest may use MD5 where nothing stronger is offered.
+    pub digest_md5: bool,
 }
 
 /// Emergency calls.
@@ -190,6 +194,17 @@ pub struct AcceptFrom {
     pub anybody: bool,
     /// These: an address and how many of its first bits count.
     pub networks: Vec<(IpAddr, u8)>,
+}
+
+/// Whether calls are encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Srtp {
+    /// Never.
+    Off,
+    /// Where the other side can.
+    Optional,
+    /// Always.
+    Required,
 }
 
 /// `sip:host[:port][;transport=udp|tcp]`.

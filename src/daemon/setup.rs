@@ -15,6 +15,7 @@ use crate::gateway::{GatewayConfig, LineName, PortConfig};
 use crate::line::LineConfig;
 use crate::media::{Codec, DtmfRelay, JitterConfig, VoiceConfig};
 use crate::sip::account::Account;
+use crate::sip::sdp::SrtpPolicy;
 use crate::sip::ua::{AccountName, Admission, Emergency, Network, Transport};
 
 /// A configuration, ready to run.
@@ -194,6 +195,7 @@ fn account(account: &model::Account) -> Result<Account, DaemonError> {
         expires_s: account.expires_s,
         session_expires_s: account.session_expires_s,
         follow_redirects: account.follow_redirects,
+        digest_md5: account.digest_md5,
     })
 }
 
@@ -240,6 +242,10 @@ fn password(password: &model::Password, whose: &str) -> Result<SecretString, Dae
 
 fn port(line: &model::Line, model: &Model) -> PortConfig {
     let media = &model.media;
+    let account = model
+        .accounts
+        .iter()
+        .find(|account| Some(&account.name) == line.account.as_ref());
     PortConfig {
         name: LineName(line.name.as_str().into()),
         account: line.account.as_deref().map(|account| AccountName(account.into())),
@@ -276,6 +282,11 @@ fn port(line: &model::Line, model: &Model) -> PortConfig {
             answer_reversal: line.answer_reversal,
             emergency_hold_s: model.emergency.hold_line_s,
             nat: nat(line, model),
+            srtp: match account.map(|account| account.srtp) {
+                None | Some(model::Srtp::Off) => SrtpPolicy::Off,
+                Some(model::Srtp::Optional) => SrtpPolicy::Optional,
+                Some(model::Srtp::Required) => SrtpPolicy::Required,
+            },
         },
     }
 }

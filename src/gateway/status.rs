@@ -77,6 +77,8 @@ pub struct CallStatus {
     pub codec: Option<&'static str>,
     /// Seconds since the answer; 0 before it.
     pub seconds: f64,
+    /// What encrypts the media; `null`: nothing.
+    pub encryption: Option<String>,
 }
 
 impl Gateway {
@@ -130,6 +132,7 @@ fn call_status(port: &Port, now: Instant) -> Option<CallStatus> {
         seconds: call
             .answered
             .map_or(0.0, |at| milliseconds(now.saturating_duration_since(at))),
+        encryption: call.encryption,
     })
 }
 

@@ -5,7 +5,7 @@
 //!
 //! A packet's way in: `rtp` reads it, `gate` decides whose it is, `reception` counts it, `jitter` keeps it until
 //! `playout` plays it, or `event_receiver` makes a key of it. The way out: `event_sender` and `sender` fill the
-//! `outbox`. `session` holds what belongs to one session but no audio.
+//! `outbox`. `protection` opens and seals what passes, by SRTP (`srtp`) where that was agreed. `session` holds what belongs to one session but no audio.
 
 mod approach;
 mod delay;
@@ -19,6 +19,7 @@ mod jitter;
 mod keep_alive;
 mod outbox;
 mod playout;
+mod protection;
 pub mod quality;
 mod reception;
 pub mod rtcp;
@@ -26,6 +27,7 @@ pub mod rtp;
 mod sender;
 mod session;
 mod skew;
+pub mod srtp;
 pub mod stun;
 #[cfg(test)]
 mod tests;
@@ -35,6 +37,7 @@ mod voice_path;
 
 pub use jitter::JitterConfig;
 pub use outbox::{Transmit, TransmitKind};
+pub use protection::Protection;
 pub use voice_path::{VoiceConfig, VoicePath};
 
 use std::net::SocketAddr;
@@ -104,8 +107,8 @@ pub struct SessionParams {
     pub rtcp_mux: bool,
 }
 
-/// What the audio thread is told to do on one line. `Copy`: it crosses a ring without allocation.
-#[derive(Clone, Copy, Debug, PartialEq)]
+/// What the audio thread is told to do on one line. Plain data without a heap: it crosses a ring without allocation.
+#[derive(Clone, Debug, PartialEq)]
 #[expect(
     clippy::large_enum_variant,
     reason = "a box would be freed in the audio thread; a kilobyte in a ring of some dozens is cheap"
@@ -139,6 +142,9 @@ pub enum VoiceCommand {
         /// Where RTCP goes.
         rtcp: Option<SocketAddr>,
     },
+    /// How the session's packets are protected from now on; comes before the [`Session`](Self::Session) it is for.
+    /// The end of the session ends it. Keys that stay as they are go on counting their packets.
+    Protect(Protection),
 }
 
 /// What the audio thread reports of one line.
@@ -183,4 +189,6 @@ pub struct SessionStats {
     pub remote_loss_percent: Option<f32>,
     /// Concealed audio.
     pub concealed_ms: u32,
+    /// SRTP packets whose tag was wrong: dropped, and counted nowhere else.
+    pub unauthentic_packets: u32,
 }

@@ -2,7 +2,9 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-/// Longest packet we send: 60 ms of G.711 and its header, with room for RTCP.
+use super::protection::{Protection, Sealer};
+
+/// Longest packet we send: 60 ms of G.711, its header and a tag, with room for RTCP.
 const PACKET_BYTES_MAX: usize = 512;
 
 /// Packets that fit. One turn makes three at most (audio, telephone-event, RTCP); the outbox is emptied every turn.
@@ -40,6 +42,7 @@ pub struct Outbox {
     slots: Box<[Slot]>,
     first: usize,
     waiting: usize,
+    sealer: Sealer,
 }
 
 impl Outbox {
@@ -55,6 +58,7 @@ impl Outbox {
             slots: (0..PACKETS_MAX).map(|_| empty()).collect(),
             first: 0,
             waiting: 0,
+            sealer: Sealer::default(),
         }
     }
 
@@ -67,8 +71,22 @@ impl Outbox {
         let slot = &mut self.slots[(self.first + self.waiting) % PACKETS_MAX];
         slot.kind = kind;
         slot.to = to;
-        slot.length = write(&mut slot.bytes).min(PACKET_BYTES_MAX);
-        self.waiting += 1;
+        let length = write(&mut slot.bytes).min(PACKET_BYTES_MAX);
+        // What can't be protected does not leave.
+        if let Some(sealed) = self.sealer.seal(&mut slot.bytes, length) {
+            slot.length = sealed;
+            self.waiting += 1;
+        }
+    }
+
+    /// How packets pushed from now on are protected.
+    pub fn protect(&mut self, protection: &Protection) {
+        self.sealer.protect(protection);
+    }
+
+    /// The session is over; what waits still leaves as it is.
+    pub fn end_session(&mut self) {
+        self.sealer.end();
     }
 
     /// The oldest packet.

@@ -36,7 +36,9 @@ impl Sender {
     pub fn new(random: &mut impl Rng) -> Self {
         Self {
             ssrc: random.next_u32(),
-            sequence: random.next_u32() as u16,
+            // Below 2^15: with SRTP a listener that misses the beginning has to tell how often the number has
+            // wrapped (RFC 4568 section 6.4).
+            sequence: random.next_u32() as u16 & 0x7FFF,
             timestamp: random.next_u32(),
             pending: [0; PAYLOAD_BYTES_MAX],
             filled: 0,

@@ -341,6 +341,7 @@ impl Session {
             round_trip_ms: self.round_trip_ms,
             remote_loss_percent: self.remote_loss_percent,
             concealed_ms: 0,
+            unauthentic_packets: 0,
         }
     }
 

@@ -18,8 +18,9 @@ use crate::dsp::{FRAME, Key, g711};
 use super::event_receiver::{EventReceiver, KeyTone};
 use super::event_sender::EventSender;
 use super::jitter::{Inserted, JitterConfig};
-use super::outbox::{Outbox, Transmit};
+use super::outbox::{Outbox, Transmit, TransmitKind};
 use super::playout::Playout;
+use super::protection::{DATAGRAM_BYTES_MAX, Opener, Protection};
 use super::rtp;
 use super::sender::law;
 use super::session::{Accepted, Arrival, Session};
@@ -85,6 +86,7 @@ pub struct VoicePath {
     key_in_band: Generator,
     session: Option<Session>,
     outbox: Outbox,
+    opener: Opener,
     events: VecDeque<VoiceEvent>,
 }
 
@@ -110,6 +112,7 @@ impl VoicePath {
             key_in_band: Generator::new(),
             session: None,
             outbox: Outbox::new(),
+            opener: Opener::default(),
             events: VecDeque::with_capacity(EVENTS_MAX),
         }
     }
@@ -166,6 +169,7 @@ impl VoicePath {
                     session.set_path(now_us, rtp, rtcp);
                 }
             }
+            VoiceCommand::Protect(protection) => self.protect(&protection),
         }
     }
 
@@ -175,6 +179,10 @@ impl VoicePath {
             // A peer that multiplexes both on one port (RFC 5761), asked or not.
             return self.handle_rtcp(now, from, datagram);
         }
+        let mut clear = [0; DATAGRAM_BYTES_MAX];
+        let Some(datagram) = self.opener.open(TransmitKind::Rtp, datagram, &mut clear) else {
+            return;
+        };
         let now_us = self.micros(now);
         let Some(session) = &mut self.session else {
             return;
@@ -233,6 +241,10 @@ impl VoicePath {
 
     /// Takes a datagram of the RTCP port.
     pub fn handle_rtcp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        let mut clear = [0; DATAGRAM_BYTES_MAX];
+        let Some(datagram) = self.opener.open(TransmitKind::Rtcp, datagram, &mut clear) else {
+            return;
+        };
         let now_us = self.micros(now);
         if let Some(session) = &mut self.session {
             session.rtcp(now_us, from, datagram);
@@ -325,6 +337,7 @@ impl VoicePath {
         Some(SessionStats {
             buffer_ms: self.playout.mean_wait_ms(),
             concealed_ms: self.playout.concealed_ms(),
+            unauthentic_packets: self.opener.unauthentic(),
             ..session.stats()
         })
     }
@@ -366,11 +379,18 @@ impl VoicePath {
         }
     }
 
+    fn protect(&mut self, protection: &Protection) {
+        self.opener.protect(protection);
+        self.outbox.protect(protection);
+    }
+
     fn end_session(&mut self, now_us: i64) {
         let stats = self.stats();
         if let Some(mut session) = self.session.take() {
             session.goodbye(now_us, &mut self.outbox);
         }
+        self.outbox.end_session();
+        self.opener.end();
         self.playout.reset();
         self.forget_keys();
         if let Some(stats) = stats {

@@ -33,6 +33,8 @@ pub struct Account {
     pub session_expires_s: u32,
     /// Whether calls follow a 3xx to where it leads.
     pub follow_redirects: bool,
+    /// Whether digest may use MD5 where nothing stronger is offered.
+    pub digest_md5: bool,
 }
 
 impl Account {
@@ -84,9 +86,10 @@ impl Account {
             && self.follow_redirects == other.follow_redirects
     }
 
-    /// Whether the credentials are the same.
+    /// Whether the credentials are the same, and their use.
     pub fn is_same_login(&self, other: &Self) -> bool {
         self.auth_username == other.auth_username
+            && self.digest_md5 == other.digest_md5
             && self.password.expose_secret() == other.password.expose_secret()
     }
 

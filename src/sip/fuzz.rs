@@ -3,7 +3,8 @@
 use super::digest::{Authenticator, Challenge, Credentials};
 use super::framing::StreamFramer;
 use super::message::{HeaderName, Headers, Message, Method, NameAddr, Request, StatusCode, Uri, Via};
-use super::sdp::{MediaCapabilities, Reach, Session, session_description};
+use super::sdp::{MediaCapabilities, Reach, Security, Session, SrtpPolicy, session_description};
+use crate::media::srtp::{MasterKey, Suite};
 use crate::media::{Codec, Direction};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -44,6 +45,8 @@ pub fn stream(data: &[u8]) {
 
 /// A session description as offer and as answer.
 pub fn description(data: &[u8]) {
+    let suites = [Suite::AesCm128HmacSha1_80, Suite::AeadAes256Gcm];
+    let keys = suites.map(|suite| MasterKey::new(suite, &vec![1; suite.material_bytes()]));
     let capabilities = MediaCapabilities {
         codecs: vec![Codec::Pcma, Codec::Pcmu],
         telephone_event: true,
@@ -52,6 +55,11 @@ pub fn description(data: &[u8]) {
         rtp_port: 16_384,
         rtcp_mux: true,
         reach: Reach::default(),
+        security: Security {
+            policy: SrtpPolicy::Optional,
+            keys: keys.into_iter().flatten().collect(),
+            offered: suites.to_vec(),
+        },
     };
     let mut session = Session::new(1);
     if let Ok((body, negotiated)) = session.answer(&capabilities, data, Direction::SendReceive) {

@@ -13,6 +13,7 @@
 
 mod calls_in;
 mod calls_out;
+mod encryption;
 mod keys;
 mod lab;
 mod odd_peers;

@@ -21,6 +21,8 @@ pub struct Account {
     pub password: &'static str,
     pub register: bool,
     pub expires_s: u32,
+    /// More keys of the account, `key: value` separated by `, `.
+    pub keys: &'static str,
 }
 
 impl Account {
@@ -32,6 +34,7 @@ impl Account {
             password: "secret6001",
             register: true,
             expires_s: 60,
+            keys: "",
         }
     }
 }
@@ -58,7 +61,7 @@ impl Tipring {
              sip: {{ bind: \"{address}:{SIP_PORT}\" }}\n\
              control: {{ socket: {control:?} }}\n\
              accounts:\n  office: {{ server: {server:?}, username: {username:?}, password: {password:?}, \
-             register: {register}, expires_s: {expires_s} }}\n\
+             register: {register}, expires_s: {expires_s}, {keys} }}\n\
              lines:\n  - {{ name: kitchen, account: office, echo_canceller: false, dial_plan: \"(xxx|xxxx)\", \
              interdigit_short_s: 1, {line_keys} interface: {{ driver: virtual, socket: {socket:?} }} }}\n",
             control = control_socket(folder.path()),
@@ -67,6 +70,7 @@ impl Tipring {
             password = account.password,
             register = account.register,
             expires_s = account.expires_s,
+            keys = account.keys,
         );
         std::fs::write(folder.path().join("tipring.yaml"), config).expect("written");
         let log = std::fs::File::create(folder.path().join("log")).expect("a file");

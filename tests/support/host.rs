@@ -11,6 +11,7 @@ use tipring::gateway::{Event, Gateway, GatewayConfig, Input, LineName, Output, P
 use tipring::line::{LineConfig, SlicAction};
 use tipring::media::{Codec, DtmfRelay, VoiceConfig, VoicePath};
 use tipring::sip::account::Account;
+use tipring::sip::sdp::SrtpPolicy;
 use tipring::sip::ua::{AccountName, Admission, Route, Transport, UaInput};
 
 use tipring_hw::gpio_module::RingFrequency;
@@ -65,6 +66,7 @@ impl HostOptions {
             expires_s: 300,
             session_expires_s: 1800,
             follow_redirects: true,
+            digest_md5: true,
         };
         Self {
             country: "ua",
@@ -95,6 +97,7 @@ impl HostOptions {
                 answer_reversal: false,
                 emergency_hold_s: 0,
                 nat: Nat::default(),
+                srtp: SrtpPolicy::Off,
             };
             (self.call)(&mut call);
             PortConfig {

@@ -31,6 +31,8 @@ pub struct Step {
     pub sdp: Option<&'static str>,
     /// Further header lines.
     pub headers: Vec<(&'static str, String)>,
+    /// What becomes of that answer, given the offer.
+    pub rewrite: fn(offer: &str, answer: String) -> String,
 }
 
 impl Step {
@@ -40,7 +42,13 @@ impl Step {
             status,
             sdp: None,
             headers: Vec::new(),
+            rewrite: |_, answer| answer,
         }
+    }
+
+    pub fn rewriting(mut self, rewrite: fn(&str, String) -> String) -> Self {
+        self.rewrite = rewrite;
+        self
     }
 
     pub fn with_sdp(mut self) -> Self {
@@ -273,7 +281,8 @@ impl Server {
                 .push(HeaderName::parse(name).expect("a header name"), value.clone());
         }
         if let Some(direction) = step.sdp {
-            let body = session_description(self.address.ip(), direction);
+            let offer = String::from_utf8_lossy(&request.body);
+            let body = (step.rewrite)(&offer, session_description(self.address.ip(), direction));
             response = response.with_body("application/sdp", body.into_bytes());
         }
         Packet {

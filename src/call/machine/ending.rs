@@ -91,6 +91,8 @@ impl LineCalls {
         if let Some(leg) = self.leg_mut() {
             leg.media.started = true;
             let connect = leg.media.connect.take();
+            let protection = leg.media.protection();
+            self.voice(VoiceCommand::Protect(protection));
             self.voice(VoiceCommand::Session(params));
             if let Some(connect) = connect {
                 self.push(CallOutput::Connect(Box::new(connect)));

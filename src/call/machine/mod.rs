@@ -125,6 +125,9 @@ impl LineCalls {
                     outgoing.leg.call = Some(placement.call);
                     outgoing.leg.media.local_ip = Some(placement.local_ip);
                     outgoing.leg.media.at_home = matches!(placement.via, Via::Address { .. });
+                    if matches!(placement.via, Via::Address { .. }) || self.emergency.is_some() {
+                        outgoing.leg.media.insist_on_nothing();
+                    }
                     outgoing.placement = Some(placement);
                     self.way_found();
                     self.invite_when_ready();
@@ -242,6 +245,7 @@ impl LineCalls {
             state: leg.state,
             codec: leg.media.agreed.map(|params| params.codec),
             answered: leg.answered,
+            encryption: leg.media.encryption(),
         })
     }
 

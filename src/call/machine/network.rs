@@ -77,6 +77,9 @@ impl LineCalls {
         leg.media.local_ip = Some(incoming.local.ip());
         // A call between two lines of this machine needs no router.
         leg.media.at_home = incoming.remote.ip() == incoming.local.ip();
+        if incoming.account.is_none() && incoming.remote.ip() == incoming.local.ip() {
+            leg.media.insist_on_nothing();
+        }
         let session = leg.media.session;
         self.phase = Phase::Ringing(Box::new(Ringing {
             leg,

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use super::{LineCalls, Outgoing, Phase, Ringing};
+use crate::call::keyring::Keyring;
 use crate::call::leg::Leg;
 use crate::call::state::{CallDirection, CallState, Cause};
 use crate::call::{CallEvent, CallOutput, SessionId};
@@ -245,7 +246,8 @@ impl LineCalls {
         let id = format!("{:016x}", self.random.next_u64());
         let session = SessionId(self.random.next_u64());
         let sdp_id = self.random.next_u64();
-        Leg::new(id, direction, remote, session, sdp_id, now)
+        let keyring = Keyring::new(self.config.srtp, &mut self.random);
+        Leg::new(id, direction, remote, session, sdp_id, keyring, now)
     }
 
     pub(super) fn invite_when_ready(&mut self) {

@@ -2,6 +2,7 @@
 
 mod audio;
 mod delay;
+mod encryption;
 mod keys;
 mod loss;
 mod path;

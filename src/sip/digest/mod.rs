@@ -50,6 +50,7 @@ pub enum DigestError {
 #[derive(Clone, Debug, Default)]
 pub struct Authenticator {
     sessions: Vec<Session>,
+    refuses_md5: bool,
 }
 
 /// What is kept of one realm.
@@ -73,7 +74,19 @@ const MOST_REALMS: usize = 8;
 impl Authenticator {
     /// Nothing met yet.
     pub const fn new() -> Self {
-        Self { sessions: Vec::new() }
+        Self {
+            sessions: Vec::new(),
+            refuses_md5: false,
+        }
+    }
+
+    /// Nothing met yet, and no challenge answered by MD5: whoever could put one in the place of a stronger one would
+    /// otherwise get a digest that is guessed at fast.
+    pub const fn without_md5() -> Self {
+        Self {
+            sessions: Vec::new(),
+            refuses_md5: true,
+        }
     }
 
     /// Takes in the challenges of a 401 or 407 to `request`. `Ok`: send it again after [`Self::authorize`].
@@ -95,6 +108,7 @@ impl Authenticator {
                 // Of equals the last is taken, so turned round: the server's order of preference.
                 .rev()
                 .filter(|offer| offer.target == target && offer.realm == realm && offer.is_usable())
+                .filter(|offer| !self.refuses_md5 || offer.strength() != HashFunction::Md5)
                 .max_by_key(|offer| offer.strength())
                 .ok_or_else(|| DigestError::Unsupported {
                     realm: realm.to_owned(),

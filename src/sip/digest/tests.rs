@@ -378,3 +378,36 @@ proptest! {
         let _ = peer.retry(&mut request, &response);
     }
 }
+
+#[test]
+fn md5_is_refused_where_it_is_switched_off() {
+    let offered = |algorithms: &[&str]| {
+        let mut peer = Peer::new();
+        peer.authenticator = Authenticator::without_md5();
+        let lines: Vec<String> = algorithms
+            .iter()
+            .map(|name| format!(r#"Digest realm="r", nonce="n", qop="auth", algorithm={name}"#))
+            .collect();
+        let lines: Vec<_> = lines
+            .iter()
+            .map(|line| (&HeaderName::WWW_AUTHENTICATE, line.as_str()))
+            .collect();
+        let mut request = register();
+        peer.retry(&mut request, &headers(&lines))?;
+        Ok(sent(&request, "algorithm").unwrap_or_default())
+    };
+    let unsupported = Err(DigestError::Unsupported { realm: "r".into() });
+    assert_eq!(offered(&["MD5", "SHA-256"]).as_deref(), Ok("SHA-256"));
+    assert_eq!(offered(&["SHA-512-256-sess"]).as_deref(), Ok("SHA-512-256-sess"));
+    assert_eq!(offered(&["MD5"]), unsupported);
+    assert_eq!(offered(&["MD5-sess"]), unsupported);
+    let mut peer = Peer::new();
+    peer.authenticator = Authenticator::without_md5();
+    let unnamed = asked(r#"Digest realm="r", nonce="n""#);
+    let refused = peer.retry(&mut register(), &unnamed);
+    assert_eq!(
+        refused,
+        Err(DigestError::Unsupported { realm: "r".into() }),
+        "no algorithm means MD5"
+    );
+}

@@ -1,5 +1,6 @@
 //! Session descriptions: RFC 8866 (and RFC 4566, 2327 before it), offer and answer after RFC 3264, `rtcp` (RFC
-//! 3605), `rtcp-mux` (RFC 5761), telephone-events (RFC 4733), hold as RFC 3264 section 8.4 and RFC 2543 had it.
+//! 3605), `rtcp-mux` (RFC 5761), telephone-events (RFC 4733), keys for SRTP (RFC 4568), hold as RFC 3264 section 8.4 and
+//! RFC 2543 had it.
 //!
 //! One audio stream of one voice codec and, where both sides have them, telephone-events; every other stream is
 //! refused with port 0. [`Session`] is one side of one call: it numbers the descriptions it writes.
@@ -8,12 +9,15 @@ mod body;
 mod description;
 mod ice;
 mod negotiation;
+mod security;
 mod writer;
 
 pub use body::session_description;
 pub use ice::{LocalIce, Reach, RemoteIce};
 pub use negotiation::{accept_answer, answer, offer};
+pub use security::{Security, SrtpPolicy};
 
+use crate::media::srtp::SrtpKeys;
 use crate::media::{Codec, Direction};
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
@@ -35,6 +39,8 @@ pub struct MediaCapabilities {
     pub rtcp_mux: bool,
     /// RTCP's address, and ICE.
     pub reach: Reach,
+    /// Whether and how it is encrypted.
+    pub security: Security,
 }
 
 /// Number of a session and of its description (the `o=` line).
@@ -71,6 +77,8 @@ pub struct Negotiated {
     pub direction: Direction,
     /// What the peer says of ICE, if both do it.
     pub ice: Option<crate::media::ice::Description>,
+    /// The keys both sides encrypt with; `None`: in the clear.
+    pub srtp: Option<SrtpKeys>,
 }
 
 /// A description that can't be used. Each gets 488 but the first two, which get 400.
@@ -85,9 +93,15 @@ pub enum SdpError {
     /// No audio stream, or only switched-off ones.
     #[error("no audio stream")]
     NoAudio,
-    /// Audio over SRTP (or another transport) only.
+    /// Audio over a transport only that isn't ours (SRTP, where that is switched off).
     #[error("audio only over {0}, which is not supported")]
     Transport(String),
+    /// The media is not encrypted, and `srtp: required` is configured.
+    #[error("the audio stream is not encrypted, and only encrypted calls are allowed")]
+    Unprotected,
+    /// No `a=crypto` line of the peer's is one of ours.
+    #[error("no usable key for the encrypted audio stream")]
+    NoSuite,
     /// No codec in common.
     #[error("no codec in common: offered {0:?}")]
     NoCodec(Vec<String>),
@@ -170,5 +184,7 @@ impl Session {
     }
 }
 
+#[cfg(test)]
+mod security_tests;
 #[cfg(test)]
 mod tests;

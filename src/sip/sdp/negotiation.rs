@@ -18,19 +18,20 @@ pub fn offer(capabilities: &MediaCapabilities, origin: Origin, direction: Direct
         .map(|codec| (*codec, static_payload_type(*codec)))
         .collect();
     let audio = Line::Audio {
-        transport: "RTP/AVP",
+        transport: capabilities.security.offered_transport(),
         codecs: &codecs,
         telephone_event: capabilities.telephone_event.then_some(OFFERED_TELEPHONE_EVENT),
         packet_time_ms: whole_packets(capabilities.packet_time_ms.into()),
         direction,
         rtcp_mux: capabilities.rtcp_mux,
         reach: &ice::offered(&capabilities.reach),
+        security: &capabilities.security.offered_attributes(),
     };
     writer::write(capabilities, origin, &[audio])
 }
 
 /// The answer to an offer, and what was agreed: the first audio stream that can be used, with the first codec of
-/// the peer's order that is one of ours.
+/// the peer's order that is one of ours. An encrypted stream goes before one that isn't.
 pub fn answer(
     capabilities: &MediaCapabilities,
     origin: Origin,
@@ -40,10 +41,14 @@ pub fn answer(
     let remote = Description::parse(remote_offer)?;
     let mut fault = None;
     let mut accepted = None;
-    for (at, stream) in remote.streams.iter().enumerate() {
-        match choose(capabilities, &remote, stream) {
+    let encrypted = |stream: &Stream| capabilities.security.choose(stream).is_some();
+    let mut candidates: Vec<_> = remote.streams.iter().enumerate().collect();
+    candidates.sort_by_key(|(_, stream)| !encrypted(stream));
+    for (at, stream) in candidates {
+        let crypto = capabilities.security.choose(stream);
+        match choose(capabilities, &remote, stream, crypto.is_some()) {
             Ok(choice) => {
-                accepted = Some((at, stream, choice));
+                accepted = Some((at, stream, choice, crypto));
                 break;
             }
             // The first stream's trouble is what the person should hear of, if it's audio at all.
@@ -51,12 +56,17 @@ pub fn answer(
             Err(error) => fault = fault.or(Some(error)),
         }
     }
-    let (audio_at, stream, choice) = accepted.ok_or_else(|| fault.unwrap_or(SdpError::NoAudio))?;
+    let (audio_at, stream, choice, crypto) = accepted.ok_or_else(|| fault.unwrap_or(SdpError::NoAudio))?;
+    let (security, srtp) = match crypto.and_then(|crypto| capabilities.security.answer(crypto)) {
+        Some((attribute, keys)) => (vec![attribute], Some(keys)),
+        None => (Vec::new(), None),
+    };
     let reach = ice::answered(&capabilities.reach, &choice.ice);
     let negotiated = Negotiated {
         receive_payload_type: choice.payload_type,
         receive_telephone_event: choice.telephone_event,
         direction: meet(direction, choice.remote_direction),
+        srtp,
         ..choice.into_negotiated(capabilities)
     };
     let codecs = [(negotiated.codec, negotiated.payload_type)];
@@ -73,6 +83,7 @@ pub fn answer(
                 direction: negotiated.direction,
                 rtcp_mux: negotiated.rtcp_mux,
                 reach: &reach,
+                security: &security,
             }
         })
         .collect();
@@ -99,7 +110,8 @@ pub fn accept_answer(
     if is_audio(answered) && answered.port == 0 {
         return Err(SdpError::Refused);
     }
-    let choice = choose(capabilities, &remote, answered)?;
+    let srtp = capabilities.security.agreed(offered, answered)?;
+    let choice = choose(capabilities, &remote, answered, srtp.is_some())?;
     let offered_direction = stated_direction(&ours, offered);
     let codec = choice.codec;
     // What arrives has the numbers of our offer, whatever the answer calls them (RFC 3264 section 6.1).
@@ -112,6 +124,7 @@ pub fn accept_answer(
         receive_payload_type,
         receive_telephone_event: choice.telephone_event.and(telephone_event_of(offered)),
         direction: meet(offered_direction, choice.remote_direction),
+        srtp,
         ..choice.into_negotiated(capabilities)
     };
     negotiated.rtcp_mux &= offered_mux;
@@ -141,16 +154,12 @@ fn choose(
     capabilities: &MediaCapabilities,
     remote: &Description,
     stream: &Stream,
+    encrypted: bool,
 ) -> Result<Choice, SdpError> {
     if !is_audio(stream) || stream.port == 0 {
         return Err(SdpError::NoAudio);
     }
-    if !["RTP/AVP", "RTP/AVPF"]
-        .iter()
-        .any(|known| stream.transport.eq_ignore_ascii_case(known))
-    {
-        return Err(SdpError::Transport(stream.transport.clone()));
-    }
+    capabilities.security.admits(&stream.transport, encrypted)?;
     let (codec, payload_type) = stream
         .payload_types()
         .find_map(|number| {
@@ -221,6 +230,7 @@ impl Choice {
                 .ice
                 .description()
                 .filter(|_| capabilities.reach.ice.is_some()),
+            srtp: None,
         }
     }
 }

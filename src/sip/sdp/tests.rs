@@ -17,6 +17,7 @@ fn capabilities() -> MediaCapabilities {
         rtp_port: 16_384,
         rtcp_mux: false,
         reach: Reach::default(),
+        security: Security::default(),
     }
 }
 

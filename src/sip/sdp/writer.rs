@@ -19,6 +19,8 @@ pub(super) enum Line<'a> {
         rtcp_mux: bool,
         /// Attributes of ICE and of RTCP's address.
         reach: &'a str,
+        /// Further attributes, without `a=`.
+        security: &'a [String],
     },
     /// A stream of the offer that we refuse.
     Refused(&'a Stream),
@@ -59,6 +61,7 @@ fn write_stream(text: &mut String, capabilities: &MediaCapabilities, line: &Line
             direction,
             rtcp_mux,
             reach,
+            security,
         } => {
             let _ = write!(text, "m=audio {} {transport}", capabilities.rtp_port);
             let numbers = codecs.iter().map(|(_, number)| *number).chain(*telephone_event);
@@ -81,6 +84,9 @@ fn write_stream(text: &mut String, capabilities: &MediaCapabilities, line: &Line
                 text.push_str("a=rtcp-mux\r\n");
             }
             text.push_str(reach);
+            for attribute in *security {
+                let _ = write!(text, "a={attribute}\r\n");
+            }
             let _ = write!(text, "a={}\r\n", direction_name(*direction));
         }
     }

@@ -4,7 +4,7 @@ use super::client::ClientKey;
 use super::hop::Hop;
 use super::{AccountName, CallId, Transport, UserAgent};
 use crate::sip::account::Account;
-use crate::sip::digest::Credentials;
+use crate::sip::digest::{Authenticator, Credentials};
 use crate::sip::message::{CSeq, HeaderName, Request, Response};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -277,7 +277,13 @@ impl UserAgent {
     /// Whether there are credentials for a challenge that haven't just been refused.
     fn take_challenge(&mut self, job: &mut Job, response: &Response) -> bool {
         let Some(account) = &job.account else { return false };
-        let authenticator = self.authenticators.entry(account.name.clone()).or_default();
+        let authenticator = self
+            .authenticators
+            .entry(account.name.clone())
+            .or_insert_with(|| match account.digest_md5 {
+                true => Authenticator::new(),
+                false => Authenticator::without_md5(),
+            });
         job.may_try_again() && authenticator.challenged(&job.request, &response.headers).is_ok()
     }
 

@@ -34,6 +34,11 @@ impl Baresip {
         Self::start(|address| format!("<sip:{user}@{address}>;regint=0"))
     }
 
+    /// The same with `mediaenc` of its account set.
+    pub fn encrypting(user: &str, mode: &str) -> Option<Self> {
+        Self::start(|address| format!("<sip:{user}@{address}>;regint=0;mediaenc={mode}"))
+    }
+
     /// Starts one that registers at Asterisk.
     pub fn registered(asterisk: &Asterisk, user: &str) -> Option<Self> {
         let server = asterisk.address;

@@ -83,6 +83,7 @@ pub fn account(name: &str, user: &str, host: &str) -> Account {
         expires_s: 300,
         session_expires_s: 0,
         follow_redirects: true,
+        digest_md5: true,
     }
 }
 
