@@ -213,6 +213,7 @@ async fn busy(audio: &mut AudioThread, peer: SocketAddr, seen: &mut Seen) {
                     line,
                     session: SESSION,
                     sockets: sockets(),
+                    parked: false,
                 }),
                 6 => audio.command(voice(session(peer))),
                 20 => audio.command(voice(VoiceCommand::StopTone)),

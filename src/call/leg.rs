@@ -25,6 +25,8 @@ pub(super) struct Leg {
     pub(super) sip_status: Option<u16>,
     pub(super) call: Option<CallId>,
     pub(super) media: Media,
+    /// Its far end has sent us elsewhere (REFER), and ends it when that has worked.
+    pub(super) referring: bool,
 }
 
 /// The media side of a call.
@@ -47,6 +49,10 @@ pub(super) struct Media {
     pub(super) holding: bool,
     /// The audio thread runs a session for this call, whose figures will come at its end.
     pub(super) started: bool,
+    /// Its session is the one that is not heard.
+    pub(super) parked: bool,
+    /// Another call has taken its sockets over: they stay open at its end.
+    pub(super) lent: bool,
 }
 
 impl Leg {
@@ -82,7 +88,10 @@ impl Leg {
                 agreed: None,
                 holding: false,
                 started: false,
+                parked: false,
+                lent: false,
             },
+            referring: false,
         }
     }
 
@@ -143,6 +152,18 @@ impl Media {
     /// Everything an offer needs is known.
     pub(super) fn is_ready(&self) -> bool {
         self.port.is_some() && self.local_ip.is_some()
+    }
+
+    /// Takes the place of another call's media (RFC 3891): its sockets, and everything else anew.
+    pub(super) fn take_over(&mut self, other: &mut Self) {
+        other.lent = true;
+        self.session = other.session;
+        self.port = other.port;
+        self.local_ip = other.local_ip;
+        self.gathered.clone_from(&other.gathered);
+        self.at_home = other.at_home;
+        self.holding = other.holding;
+        self.parked = other.parked;
     }
 
     /// A fresh offer; its version counts up where it says anything new (RFC 3264 section 8).

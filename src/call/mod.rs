@@ -13,6 +13,7 @@ mod machine;
 pub mod outcome;
 mod reach;
 pub mod record;
+pub mod services;
 pub mod state;
 
 pub use leg::codec_name;
@@ -25,7 +26,7 @@ use crate::line::{CallTime, LineCommand, LineEvent};
 use crate::media::traversal::Gathered;
 use crate::media::{Codec, DtmfRelay, VoiceCommand, VoiceEvent};
 use crate::sip::sdp::SrtpPolicy;
-use crate::sip::ua::{CallId, EndCause, Incoming, UaCommand, Via};
+use crate::sip::ua::{CallId, EndCause, Incoming, ReferRequest, UaCommand, Via};
 use crate::zone::Tone;
 use state::{CallDirection, CallState, LineState};
 
@@ -66,6 +67,8 @@ pub struct CallConfig {
     pub nat: Nat,
     /// Whether media is encrypted.
     pub srtp: SrtpPolicy,
+    /// What the line offers beside plain calls.
+    pub services: services::Services,
 }
 
 /// What comes into a line's calls.
@@ -175,6 +178,13 @@ pub enum SipEvent {
         key: char,
     },
     RefreshDue,
+    Referred {
+        request: Box<ReferRequest>,
+    },
+    TransferProgress {
+        status: u16,
+        done: bool,
+    },
 }
 
 /// What a line's calls want done, in order.
@@ -194,7 +204,12 @@ pub enum CallOutput {
         emergency: bool,
     },
     /// Open a session's sockets.
-    OpenMedia(SessionId),
+    OpenMedia {
+        /// Which.
+        session: SessionId,
+        /// Beside the session that is heard.
+        parked: bool,
+    },
     /// Close them.
     CloseMedia(SessionId),
     /// Offer and answer are there: this is what they say of ICE.
@@ -243,6 +258,11 @@ pub enum CallEvent {
     Media {
         id: String,
         flowing: bool,
+    },
+    Transfer {
+        id: String,
+        target: String,
+        status: Option<u16>,
     },
 }
 

@@ -26,7 +26,8 @@ pub struct CallRecord {
     /// Answer to end.
     pub duration_s: f64,
     /// Why it ended: `local_hangup`, `remote_hangup`, `busy`, `cancelled`, `no_answer`, `rejected`, `failed`,
-    /// `media_timeout`, `answered_elsewhere`.
+    /// `media_timeout`, `answered_elsewhere`, `transferred` (connected to somebody else by this telephone), `replaced`
+    /// (the far end put somebody else in its place).
     pub cause: String,
     /// The final SIP status of the INVITE, where there was one.
     pub sip_status: Option<u16>,

@@ -71,6 +71,8 @@ pub enum Cause {
     Failed,
     MediaTimeout,
     AnsweredElsewhere,
+    Transferred,
+    Replaced,
 }
 
 impl Cause {
@@ -86,6 +88,8 @@ impl Cause {
             Self::Failed => "failed",
             Self::MediaTimeout => "media_timeout",
             Self::AnsweredElsewhere => "answered_elsewhere",
+            Self::Transferred => "transferred",
+            Self::Replaced => "replaced",
         }
     }
 }

@@ -12,6 +12,7 @@ use super::nat::{IpAddress, NatServer};
 use super::problem::Problems;
 use super::section::{Located, Value, choice, section};
 use super::server::ServerUri;
+use super::services::ServicesFile;
 use super::tree::{Content, Node};
 use super::value::{
     Callee, DelimiterKey, Domain, Gain, HeaderText, Keys, Name, Secret, Text, Uri, User, Whole,
@@ -277,6 +278,8 @@ section! {
         answer_reversal: default bool = "false";
         /// Emergency numbers of this line beside the country's and the account's.
         emergency_numbers: optional Vec<Located<Keys>>;
+        /// What the line offers beside plain calls.
+        services: default ServicesFile = "{}";
     }
 }
 

@@ -13,7 +13,7 @@ use super::model::{Codec, DtmfRelay, Line};
 use super::nearest::suggestion;
 use super::problem::{Place, Problems};
 use super::section::Located;
-use super::{hook, interface};
+use super::{hook, interface, services};
 
 /// Wait after a complete number where everything is one (Grandstream's default for plans without timers).
 const SHORT_WITHOUT_PLAN_S: u32 = 4;
@@ -102,6 +102,7 @@ pub(super) fn model(
     let zone = zone?;
     let caller_id = caller_id(file.caller_id.as_ref(), &zone, problems);
     let hook = hook::windows(&file.hook.value, &zone.hook, file.pulse_dialing.value, problems);
+    let services = services::model(file.services.value, problems);
     let short_s = match (&file.interdigit_short_s, &file.dial_plan) {
         (Some(short), _) => short.value.0,
         (None, Some(_)) => SHORT_WITH_PLAN_S,
@@ -147,6 +148,7 @@ pub(super) fn model(
         disconnect_open_ms: file.disconnect_open_ms.value.0,
         answer_reversal: file.answer_reversal.value,
         emergency_numbers: super::emergency::numbers(file.emergency_numbers),
+        services,
     })
 }
 

@@ -26,6 +26,7 @@ mod nearest;
 mod problem;
 mod section;
 mod server;
+mod services;
 mod tree;
 mod value;
 

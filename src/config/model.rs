@@ -301,6 +301,51 @@ pub struct Line {
     pub answer_reversal: bool,
     /// Numbers that always pass: the country's, the account's and the line's own.
     pub emergency_numbers: Vec<String>,
+    /// What it offers beside plain calls.
+    pub services: Services,
+}
+
+/// What a line offers beside plain calls.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Services {
+    /// What a hook flash does in a call.
+    pub flash: FlashStyle,
+    /// Hanging up between two calls connects them.
+    pub transfer_on_hang_up: bool,
+    /// Sends the held call to the number that follows.
+    pub blind_transfer_code: Option<String>,
+    /// The called party isn't shown who calls.
+    pub withhold_number_code: Option<String>,
+    /// A second caller is told of.
+    pub call_waiting: bool,
+    /// Callers who withhold their number are refused.
+    pub reject_anonymous: bool,
+    /// Whose REFER is followed.
+    pub accept_referrals: ReferralPolicy,
+}
+
+/// What a hook flash does in a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlashStyle {
+    /// Hold and take back.
+    Hold,
+    /// A second call, and change between the two.
+    Switch,
+    /// The same, with a digit between two calls.
+    Digit,
+    /// Nothing.
+    Off,
+}
+
+/// Whose REFER is followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReferralPolicy {
+    /// The account's server's.
+    Server,
+    /// Everybody's.
+    Always,
+    /// Nobody's.
+    Never,
 }
 
 /// A codec that this program has.

@@ -228,6 +228,16 @@ text!(
 );
 
 text!(
+    /// A code of the line's own, dialled before a number. No emergency number begins like one.
+    FeatureCode: "a code of `*` or `#` and up to seven more keys, or off",
+    |text| text == "off"
+        || (2..=8).contains(&text.len())
+            && text.starts_with(['*', '#'])
+            && text.bytes().all(|key| key.is_ascii_digit() || b"*#".contains(&key)),
+    { "type": "string", "pattern": "^(off|[*#][0-9*#]{1,7})$" }
+);
+
+text!(
     /// What a hotline calls.
     Callee: "a number or a SIP user name",
     |text| (1..=64).contains(&text.len()) && text.bytes().all(|c| c.is_ascii_alphanumeric() || b"+*#-_.".contains(&c)),

@@ -265,7 +265,6 @@ impl Crank {
                     });
                 }
             }
-            Output::OpenMedia { line, session } => return Some(self.open_media(&line, session)),
             Output::MediaTransmit {
                 session,
                 socket,
@@ -287,6 +286,11 @@ impl Crank {
                     });
                 }
             }
+            Output::OpenMedia {
+                line,
+                session,
+                parked,
+            } => return Some(self.open_media(&line, session, parked)),
             Output::CloseMedia { line, session } => {
                 self.media.remove(session);
                 if let Some(line) = self.lines.id(&line) {
@@ -300,7 +304,7 @@ impl Crank {
         None
     }
 
-    fn open_media(&mut self, line: &LineName, session: SessionId) -> Input {
+    fn open_media(&mut self, line: &LineName, session: SessionId, parked: bool) -> Input {
         let Some(line) = self.lines.id(line) else {
             return Input::MediaFailed {
                 session,
@@ -316,6 +320,7 @@ impl Crank {
                     line,
                     session,
                     sockets,
+                    parked,
                 });
                 Input::MediaOpened { session, port }
             }

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use super::DaemonError;
 use super::hardware::ModuleSetup;
 use super::nat::NatSetup;
+use crate::call::services::{FlashStyle, ReferralPolicy, Services};
 use crate::call::{CallConfig, IcePolicy, Nat};
 use crate::config::{self, Model, model};
 use crate::gateway::{GatewayConfig, LineName, PortConfig};
@@ -287,6 +288,28 @@ fn port(line: &model::Line, model: &Model) -> PortConfig {
                 Some(model::Srtp::Optional) => SrtpPolicy::Optional,
                 Some(model::Srtp::Required) => SrtpPolicy::Required,
             },
+            services: services(&line.services),
+        },
+    }
+}
+
+fn services(services: &model::Services) -> Services {
+    Services {
+        flash: match services.flash {
+            model::FlashStyle::Hold => FlashStyle::Hold,
+            model::FlashStyle::Switch => FlashStyle::Switch,
+            model::FlashStyle::Digit => FlashStyle::Digit,
+            model::FlashStyle::Off => FlashStyle::Off,
+        },
+        transfer_on_hang_up: services.transfer_on_hang_up,
+        blind_transfer_code: services.blind_transfer_code.clone(),
+        withhold_number_code: services.withhold_number_code.clone(),
+        call_waiting: services.call_waiting,
+        reject_anonymous: services.reject_anonymous,
+        accept_referrals: match services.accept_referrals {
+            model::ReferralPolicy::Server => ReferralPolicy::Server,
+            model::ReferralPolicy::Always => ReferralPolicy::Always,
+            model::ReferralPolicy::Never => ReferralPolicy::Never,
         },
     }
 }

@@ -89,6 +89,14 @@ pub enum EventKind {
         call: String,
         flowing: bool,
     },
+    /// A call is sent to somebody else; `status`: what is heard of it.
+    Transfer {
+        line: String,
+        call: String,
+        target: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        status: Option<u16>,
+    },
     /// An account's registration changed.
     Registration {
         account: String,

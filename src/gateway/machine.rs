@@ -308,6 +308,10 @@ impl Gateway {
             UaEvent::Reanswered { call, body } => (call, SipEvent::Reanswered { body }),
             UaEvent::InfoKey { call, key, .. } => (call, SipEvent::InfoKey { key }),
             UaEvent::RefreshDue { call } => (call, SipEvent::RefreshDue),
+            UaEvent::Referred { call, request } => (call, SipEvent::Referred { request }),
+            UaEvent::TransferProgress { call, status, done } => {
+                (call, SipEvent::TransferProgress { status, done })
+            }
         };
         self.call_event(now, call, event);
     }
@@ -319,7 +323,10 @@ impl Gateway {
     }
 
     fn incoming(&mut self, now: Instant, incoming: Box<Incoming>) {
-        let Some(index) = routing::called_line(&self.ports, &incoming) else {
+        let replaced = incoming.replaces;
+        let replaced = replaced.and_then(|call| self.ports.iter().position(|port| port.calls.owns(call)));
+        let called = replaced.or_else(|| routing::called_line(&self.ports, &incoming));
+        let Some(index) = called else {
             let refusal = UaCommand::Reject {
                 call: incoming.call,
                 status: 404,

@@ -147,6 +147,8 @@ pub enum Output {
         line: LineName,
         /// Which session.
         session: SessionId,
+        /// Join them to the parked session instead ([`VoiceCommand::SwapSessions`]): a call waits beside another.
+        parked: bool,
     },
     /// Close them.
     CloseMedia {

@@ -223,7 +223,6 @@ impl Port {
             CallOutput::Place { number, emergency } => {
                 self.outputs.push_back(PortOutput::Place { number, emergency });
             }
-            CallOutput::OpenMedia(session) => self.out(Output::OpenMedia { line, session }),
             CallOutput::CloseMedia(session) => {
                 for output in self.traversals.close(now, session) {
                     self.out(output);
@@ -231,6 +230,13 @@ impl Port {
                 self.out(Output::CloseMedia { line, session });
             }
             CallOutput::Connect(connect) => self.traversals.connect(now, &connect),
+            CallOutput::OpenMedia { session, parked } => {
+                self.out(Output::OpenMedia {
+                    line,
+                    session,
+                    parked,
+                });
+            }
             CallOutput::Event(event) => self.tell_call_event(event),
             CallOutput::PlaceAgain { attempt } => {
                 self.outputs.push_back(PortOutput::PlaceAgain { attempt });
@@ -326,6 +332,12 @@ impl Port {
                 line,
                 call: id,
                 digit,
+            },
+            CallEvent::Transfer { id, target, status } => EventKind::Transfer {
+                line,
+                call: id,
+                target,
+                status,
             },
             CallEvent::Media { id, flowing } => EventKind::Media {
                 line,

@@ -97,7 +97,7 @@ impl Gateway {
             calls: self
                 .ports
                 .iter()
-                .filter_map(|port| call_status(port, now))
+                .flat_map(|port| call_statuses(port, now))
                 .collect(),
         }
     }
@@ -120,9 +120,8 @@ fn line_status(port: &Port) -> LineStatus {
     }
 }
 
-fn call_status(port: &Port, now: Instant) -> Option<CallStatus> {
-    let call = port.calls.snapshot()?;
-    Some(CallStatus {
+fn call_statuses(port: &Port, now: Instant) -> impl Iterator<Item = CallStatus> {
+    port.calls.snapshots().map(move |call| CallStatus {
         id: call.id,
         line: port.name().to_string(),
         direction: call.direction,

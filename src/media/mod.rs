@@ -145,6 +145,9 @@ pub enum VoiceCommand {
     /// How the session's packets are protected from now on; comes before the [`Session`](Self::Session) it is for.
     /// The end of the session ends it. Keys that stay as they are go on counting their packets.
     Protect(Protection),
+    /// Exchange the running session with the parked one; either may be missing. The parked session keeps its SSRC,
+    /// its keys and its figures, and goes on with RTCP (RFC 3264 8.4), but neither plays nor sends audio.
+    SwapSessions,
 }
 
 /// What the audio thread reports of one line.

@@ -87,7 +87,17 @@ pub struct VoicePath {
     session: Option<Session>,
     outbox: Outbox,
     opener: Opener,
+    /// The session of the line's other call: on hold, or waiting.
+    parked: Parked,
     events: VecDeque<VoiceEvent>,
+}
+
+/// A session that is not heard at present, with the audio that is its own.
+struct Parked {
+    session: Option<Session>,
+    playout: Playout,
+    outbox: Outbox,
+    opener: Opener,
 }
 
 impl VoicePath {
@@ -113,6 +123,12 @@ impl VoicePath {
             session: None,
             outbox: Outbox::new(),
             opener: Opener::default(),
+            parked: Parked {
+                session: None,
+                playout: Playout::new(config.jitter),
+                outbox: Outbox::new(),
+                opener: Opener::default(),
+            },
             events: VecDeque::with_capacity(EVENTS_MAX),
         }
     }
@@ -170,6 +186,7 @@ impl VoicePath {
                 }
             }
             VoiceCommand::Protect(protection) => self.protect(&protection),
+            VoiceCommand::SwapSessions => self.swap_sessions(),
         }
     }
 
@@ -251,6 +268,19 @@ impl VoicePath {
         }
     }
 
+    /// Takes a datagram of the parked session's RTCP port. What comes to its RTP port is nobody's to hear.
+    pub fn handle_parked_rtcp(&mut self, now: Instant, from: SocketAddr, datagram: &[u8]) {
+        let mut clear = [0; DATAGRAM_BYTES_MAX];
+        let opener = &mut self.parked.opener;
+        let Some(datagram) = opener.open(TransmitKind::Rtcp, datagram, &mut clear) else {
+            return;
+        };
+        let now_us = self.micros(now);
+        if let Some(session) = &mut self.parked.session {
+            session.rtcp(now_us, from, datagram);
+        }
+    }
+
     /// Makes the next 10 ms for the telephone.
     pub fn playback(&mut self, now: Instant, to_line: &mut [i16; FRAME]) {
         let now_us = self.micros(now);
@@ -271,6 +301,9 @@ impl VoicePath {
             if session.times_out(now_us) {
                 self.report(VoiceEvent::RtpTimeout);
             }
+        }
+        if let Some(session) = &mut self.parked.session {
+            session.report(now_us, &mut self.random, &mut self.parked.outbox);
         }
     }
 
@@ -324,6 +357,11 @@ impl VoicePath {
     /// The next packet to send; asked until `None` after every call of another method.
     pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
         self.outbox.pop()
+    }
+
+    /// The same for the parked session, whose packets leave by its own sockets.
+    pub fn poll_parked_transmit(&mut self) -> Option<Transmit<'_>> {
+        self.parked.outbox.pop()
     }
 
     /// The next thing that happened; asked until `None` after every call of another method.
@@ -396,6 +434,17 @@ impl VoicePath {
         if let Some(stats) = stats {
             self.report(VoiceEvent::SessionEnded(stats));
         }
+    }
+
+    /// What waits in an outbox goes with its session: it leaves by that session's sockets.
+    fn swap_sessions(&mut self) {
+        std::mem::swap(&mut self.session, &mut self.parked.session);
+        std::mem::swap(&mut self.playout, &mut self.parked.playout);
+        std::mem::swap(&mut self.outbox, &mut self.parked.outbox);
+        std::mem::swap(&mut self.opener, &mut self.parked.opener);
+        // Nothing of what was said before the pause is worth hearing after it.
+        self.playout.restart();
+        self.forget_keys();
     }
 
     /// The far end's voice, or the tone of a key it pressed.

@@ -141,6 +141,17 @@ impl Dialog {
         self.local.tag().map(|tag| tag.into_owned()).unwrap_or_default()
     }
 
+    /// The value of a Replaces header that names this dialog to its peer (RFC 3891 6.1).
+    pub fn replaces(&self) -> String {
+        let tag = |party: &NameAddr| party.tag().map_or_else(|| "0".to_owned(), |tag| tag.into_owned());
+        format!(
+            "{};to-tag={};from-tag={}",
+            self.call_id,
+            tag(&self.remote),
+            tag(&self.local)
+        )
+    }
+
     /// Our Contact in this dialog.
     pub fn contact(&self) -> &Uri {
         &self.contact

@@ -4,6 +4,7 @@
 pub mod account;
 pub mod dialog;
 pub mod digest;
+pub mod event;
 pub mod framing;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;

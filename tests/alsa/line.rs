@@ -128,6 +128,7 @@ impl Rig {
             line,
             session: SessionId(1),
             sockets,
+            parked: false,
         });
         self.voice(VoiceCommand::Session(SessionParams {
             remote_rtp: self.peer.address,

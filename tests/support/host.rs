@@ -98,6 +98,7 @@ impl HostOptions {
                 emergency_hold_s: 0,
                 nat: Nat::default(),
                 srtp: SrtpPolicy::Off,
+                services: tipring::call::services::Services::default(),
             };
             (self.call)(&mut call);
             PortConfig {
@@ -129,6 +130,8 @@ pub struct LineSide {
     pub voice: VoicePath,
     pub telephone: Telephone,
     session: Option<(SessionId, u16)>,
+    /// That of a call on hold, or waiting.
+    parked: Option<(SessionId, u16)>,
     /// A GPIO module between telephone and gateway; `None`: a virtual line.
     pub module: Option<Module>,
 }
@@ -182,6 +185,7 @@ impl Host {
                     voice,
                     telephone: Telephone::new(),
                     session: None,
+                    parked: None,
                     module: None,
                 },
             )
@@ -295,19 +299,26 @@ impl Host {
     fn collect(&mut self, now: Instant, name: &str) {
         let ip = self.ip;
         let side = self.lines.get_mut(name).expect("a line of this host");
+        let mut send = |port: u16, transmit: tipring::media::Transmit<'_>| {
+            let from = match transmit.kind {
+                tipring::media::TransmitKind::Rtp => port,
+                tipring::media::TransmitKind::Rtcp => port + 1,
+            };
+            self.outgoing.push(Packet {
+                from: SocketAddr::new(ip, from),
+                to: transmit.to,
+                stream: false,
+                bytes: transmit.bytes.to_vec(),
+            });
+        };
         if let Some((_, port)) = side.session {
             while let Some(transmit) = side.voice.poll_transmit() {
-                let from = match transmit.kind {
-                    tipring::media::TransmitKind::Rtp => port,
-                    tipring::media::TransmitKind::Rtcp => port + 1,
-                };
-                let bytes = transmit.bytes.to_vec();
-                self.outgoing.push(Packet {
-                    from: SocketAddr::new(ip, from),
-                    to: transmit.to,
-                    stream: false,
-                    bytes,
-                });
+                send(port, transmit);
+            }
+        }
+        if let Some((_, port)) = side.parked {
+            while let Some(transmit) = side.voice.poll_parked_transmit() {
+                send(port, transmit);
             }
         }
         while let Some(event) = self.side(name).voice.poll_event() {
@@ -337,16 +348,19 @@ impl Host {
             self.input(now, Input::Sip(UaInput::Datagram { local, remote, bytes }));
         } else {
             let port = packet.to.port();
+            let owns = |session: Option<(SessionId, u16)>| session.is_some_and(|(_, own)| own == port & !1);
             let owner = self
                 .lines
                 .iter_mut()
-                .find(|(_, side)| side.session.is_some_and(|(_, own)| own == port & !1));
+                .find(|(_, side)| owns(side.session) || owns(side.parked));
             if let Some((name, side)) = owner {
                 let name = name.clone();
-                if port.is_multiple_of(2) {
-                    side.voice.handle_rtp(now, packet.from, &packet.bytes);
-                } else {
-                    side.voice.handle_rtcp(now, packet.from, &packet.bytes);
+                let parked = owns(side.parked);
+                match (parked, port.is_multiple_of(2)) {
+                    (false, true) => side.voice.handle_rtp(now, packet.from, &packet.bytes),
+                    (false, false) => side.voice.handle_rtcp(now, packet.from, &packet.bytes),
+                    (true, false) => side.voice.handle_parked_rtcp(now, packet.from, &packet.bytes),
+                    (true, true) => {}
                 }
                 self.collect(now, &name);
             }
@@ -411,20 +425,37 @@ impl Host {
                 }
             }
             Output::Voice { line, command } => {
-                self.side(line.as_str()).voice.handle_command(now, *command);
+                let side = self.side(line.as_str());
+                let swaps = *command == tipring::media::VoiceCommand::SwapSessions;
+                side.voice.handle_command(now, *command);
+                if swaps {
+                    std::mem::swap(&mut side.session, &mut side.parked);
+                }
                 self.collect(now, line.as_str());
             }
-            Output::OpenMedia { line, session } => {
+            Output::OpenMedia {
+                line,
+                session,
+                parked,
+            } => {
                 self.next_port += 2;
                 let port = self.next_port;
-                self.side(line.as_str()).session = Some((session, port));
+                let side = self.side(line.as_str());
+                let place = if parked {
+                    &mut side.parked
+                } else {
+                    &mut side.session
+                };
+                *place = Some((session, port));
                 self.gateway
                     .handle_input(now, Input::MediaOpened { session, port });
             }
             Output::CloseMedia { line, session } => {
                 let side = self.side(line.as_str());
-                if side.session.is_some_and(|(own, _)| own == session) {
-                    side.session = None;
+                for place in [&mut side.session, &mut side.parked] {
+                    if place.is_some_and(|(own, _)| own == session) {
+                        *place = None;
+                    }
                 }
             }
             // The model network has no routers, and its peers no ICE.

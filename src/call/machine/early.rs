@@ -113,8 +113,10 @@ impl LineCalls {
 
     /// The session is to be refreshed (RFC 4028): by our offer as it stands.
     pub(super) fn refresh(&mut self, call: CallId) {
-        if let Phase::Talking(leg) | Phase::Held(leg) = &mut self.phase
-            && let Some(body) = leg.media.make_offer(&self.config)
+        let config = self.config.clone();
+        let leg = self.leg_of_mut(call).filter(|leg| leg.answered.is_some());
+        if let Some(leg) = leg
+            && let Some(body) = leg.media.make_offer(&config)
         {
             self.sip(UaCommand::Reoffer { call, body });
         }

@@ -107,7 +107,10 @@ impl LineCalls {
                 _ => None,
             };
             if let Some(session) = without_socket {
-                self.push(CallOutput::OpenMedia(session));
+                self.push(CallOutput::OpenMedia {
+                    session,
+                    parked: false,
+                });
             }
             self.push(CallOutput::PlaceAgain { attempt: 0 });
         } else if emergency.way_due.take_if(|due| now >= *due).is_some() {

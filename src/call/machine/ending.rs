@@ -25,6 +25,15 @@ impl LineCalls {
 
     /// Leaves the line idle, whatever was going on.
     pub(super) fn end_everything(&mut self, now: Instant, cause: Cause) {
+        self.refuse_waiting(now, 480, cause);
+        self.end_phase(now, cause);
+        if let Some(held) = self.held.take() {
+            self.hang_up_leg(now, *held, cause);
+        }
+    }
+
+    /// Ends what the line is doing; a call held or waiting beside it stays.
+    pub(super) fn end_phase(&mut self, now: Instant, cause: Cause) {
         self.silence();
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Ringing(ringing) => {
@@ -37,6 +46,7 @@ impl LineCalls {
                 if let Some(call) = outgoing.leg.call.filter(|_| outgoing.placement.is_none()) {
                     self.sip(UaCommand::HangUp { call });
                 }
+                self.end_referral(outgoing.referral, 487);
                 let cause = if cause == Cause::LocalHangup {
                     Cause::Cancelled
                 } else {
@@ -44,11 +54,19 @@ impl LineCalls {
                 };
                 self.finish(now, outgoing.leg, cause);
             }
-            Phase::Talking(leg) | Phase::Held(leg) => {
-                if let Some(call) = leg.call {
-                    self.sip(UaCommand::HangUp { call });
+            Phase::Talking(leg) | Phase::Held(leg) | Phase::AwaitingCode { leg, .. } => {
+                self.hang_up_leg(now, *leg, cause);
+            }
+            Phase::Recall(recall) => {
+                self.line(LineCommand::StopRinging);
+                self.hang_up_leg(now, *recall.leg, cause);
+            }
+            Phase::Transferring(transfer) => {
+                let transfer = *transfer;
+                self.hang_up_leg(now, transfer.leg, Cause::Transferred);
+                if let Some(target) = transfer.target {
+                    self.hang_up_leg(now, target, Cause::Transferred);
                 }
-                self.finish(now, *leg, cause);
             }
             Phase::Faulted => self.phase = Phase::Faulted,
             Phase::Idle
@@ -77,18 +95,36 @@ impl LineCalls {
 
     pub(super) fn finish_quietly(&mut self, now: Instant, leg: Leg, cause: Cause) {
         if leg.media.started {
+            let parked = leg.media.parked;
+            if parked {
+                self.voice(VoiceCommand::SwapSessions);
+            }
             self.voice(VoiceCommand::EndSession);
+            if parked {
+                self.voice(VoiceCommand::SwapSessions);
+            }
             self.ending.push_back(Some((leg, cause, now)));
         } else {
-            self.push(CallOutput::CloseMedia(leg.media.session));
+            self.close_media(&leg);
             self.push(CallOutput::Record(Box::new(
                 leg.finish(&self.line, cause, None, now),
             )));
         }
     }
 
+    /// Closes an ended call's sockets, unless another call goes on with them.
+    pub(super) fn close_media(&mut self, leg: &Leg) {
+        if !leg.media.lent {
+            self.push(CallOutput::CloseMedia(leg.media.session));
+        }
+    }
+
     pub(super) fn start_session(&mut self, params: SessionParams) {
         if let Some(leg) = self.leg_mut() {
+            // A parked one begins, or changes, when it comes back to the ear.
+            if leg.media.parked {
+                return;
+            }
             leg.media.started = true;
             let connect = leg.media.connect.take();
             let protection = leg.media.protection();
@@ -105,11 +141,22 @@ impl LineCalls {
             self.phase = Phase::Idle;
             return;
         }
-        self.line(LineCommand::Expect(Expectation::Digits));
+        self.expect_digits();
         self.play(tone);
         self.phase = Phase::Tone {
             until: now + BUSY_TONE,
         };
+    }
+
+    /// Digits are awaited; with a second call on the line a single short break takes it up, until a first digit has
+    /// shown that breaks are pulses.
+    pub(super) fn expect_digits(&mut self) {
+        let second = self.held.is_some() || self.waiting.is_some();
+        self.line(LineCommand::Expect(if second {
+            Expectation::Conversation
+        } else {
+            Expectation::Digits
+        }));
     }
 
     pub(super) fn play(&mut self, tone: Tone) {

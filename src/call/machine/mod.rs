@@ -1,13 +1,19 @@
 //! The state machine of one line's calls.
 //!
 //! [`LineCalls`] holds what the line is doing ([`Phase`]); what moves it stands in `telephone` (the person), `network`
-//! (SIP and media), `early` (before the answer) and `ending` (everything that ends, and the outputs all share).
+//! (SIP and media), `early` (before the answer) and `ending` (everything that ends, and the outputs all share). A second
+//! call is held or waits beside the phase: `second_call` moves it, `recall` says what the flash key means, `transfer`
+//! connects the two, `referral` follows a peer that sends us elsewhere.
 
 mod early;
 mod emergency;
 mod ending;
 mod network;
+mod recall;
+mod referral;
+mod second_call;
 mod telephone;
+mod transfer;
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -21,7 +27,7 @@ use super::{CallConfig, CallInput, CallOutput, CallSnapshot, Placement, SessionI
 use crate::dial::Collector;
 use crate::line::Caller;
 use crate::media::SessionParams;
-use crate::sip::ua::{CallId, UaCommand, Via};
+use crate::sip::ua::{CallId, ReferralId, UaCommand, Via};
 use crate::zone::Tone;
 
 /// Busy or congestion sounds so long before the howler (GR-506: permanent signal after 20 to 40 s).
@@ -43,6 +49,10 @@ pub struct LineCalls {
     /// What sounds now, by our own order.
     tone: Option<Tone>,
     reported: LineState,
+    /// A call on hold beside what the line is doing.
+    held: Option<Box<Leg>>,
+    /// A second caller, told of by a tone.
+    waiting: Option<Box<Ringing>>,
     outputs: VecDeque<CallOutput>,
     /// An emergency call is in progress.
     emergency: Option<emergency::EmergencyCall>,
@@ -56,6 +66,10 @@ enum Phase {
     Dialing {
         collector: Box<Collector>,
         collecting: bool,
+        /// Keys kept from the dial plan while they can still be one of the line's own codes; `None`: they cannot.
+        code: Option<String>,
+        /// The code that was dialled before this number.
+        feature: Option<recall::Feature>,
     },
     Calling(Box<Outgoing>),
     Talking(Box<Leg>),
@@ -68,6 +82,22 @@ enum Phase {
     },
     LockedOut,
     Faulted,
+    /// A recall between two calls: a digit says what it is for.
+    AwaitingCode {
+        leg: Box<Leg>,
+        until: Instant,
+    },
+    /// On hook with a call on hold: the telephone rings to be taken up again.
+    Recall(Recall),
+    /// Calls are being connected to each other, or sent elsewhere.
+    Transferring(Box<transfer::Transfer>),
+}
+
+/// A held call rings its person back.
+#[derive(Debug)]
+struct Recall {
+    leg: Box<Leg>,
+    until: Instant,
 }
 
 /// An incoming call nobody has answered yet.
@@ -94,6 +124,10 @@ struct Outgoing {
     early_media_heard: bool,
     /// Whose early media it is.
     fork: Option<String>,
+    /// Whose wish it is, where a peer sent us there.
+    referral: Option<ReferralId>,
+    /// The called party is not to see who calls; `None`: as the account has it.
+    anonymous: Option<bool>,
 }
 
 impl LineCalls {
@@ -108,6 +142,8 @@ impl LineCalls {
             ending: VecDeque::new(),
             tone: None,
             reported: LineState::Idle,
+            held: None,
+            waiting: None,
             outputs: VecDeque::new(),
             emergency: None,
         }
@@ -154,7 +190,17 @@ impl LineCalls {
     /// To be called when [`poll_timeout`](Self::poll_timeout) is due.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.emergency_timeout(now);
+        if self.waiting.as_ref().is_some_and(|waiting| now >= waiting.until) {
+            self.refuse_waiting(now, 480, Cause::NoAnswer);
+        }
         match &mut self.phase {
+            Phase::AwaitingCode { until, .. } if now >= *until => {
+                if let Phase::AwaitingCode { leg, .. } = std::mem::replace(&mut self.phase, Phase::Idle) {
+                    self.end_code(leg);
+                }
+            }
+            Phase::Recall(recall) if now >= recall.until => self.give_up_recall(now),
+            Phase::Transferring(transfer) if now >= transfer.until => self.transfer_failed(now, 408),
             Phase::Dialing { collector, .. } => {
                 collector.handle_timeout(now);
                 self.drain_collector(now);
@@ -188,23 +234,34 @@ impl LineCalls {
             Phase::Dialing { collector, .. } => collector.poll_timeout(),
             Phase::Ringing(ringing) => Some(ringing.until),
             Phase::Tone { until } | Phase::Howler { until } => Some(*until),
+            Phase::AwaitingCode { until, .. } | Phase::Recall(Recall { until, .. }) => Some(*until),
+            Phase::Transferring(transfer) => Some(transfer.until),
             _ => None,
         };
-        phase.into_iter().chain(self.emergency_poll()).min()
+        let waiting = self.waiting.as_ref().map(|waiting| waiting.until);
+        phase
+            .into_iter()
+            .chain(waiting)
+            .chain(self.emergency_poll())
+            .min()
     }
 
     /// What the line is doing.
     pub fn state(&self) -> LineState {
         match &self.phase {
             Phase::Idle => LineState::Idle,
-            Phase::Ringing(_) => LineState::Ringing,
+            Phase::Ringing(_) | Phase::Recall(_) => LineState::Ringing,
+            // The dial tone of a consultation that hasn't begun.
+            Phase::Dialing {
+                collecting: false, ..
+            } if self.held.is_some() => LineState::Held,
             Phase::Dialing {
                 collecting: false, ..
             } => LineState::DialTone,
             Phase::Dialing { collecting: true, .. } => LineState::Collecting,
             Phase::Calling(_) => LineState::Calling,
-            Phase::Talking(_) => LineState::Talking,
-            Phase::Held(_) => LineState::Held,
+            Phase::Talking(_) | Phase::AwaitingCode { .. } => LineState::Talking,
+            Phase::Held(_) | Phase::Transferring(_) => LineState::Held,
             Phase::Tone { .. } => LineState::BusyTone,
             Phase::Howler { .. } | Phase::LockedOut => LineState::Howler,
             Phase::Faulted => LineState::Faulted,
@@ -218,27 +275,27 @@ impl LineCalls {
 
     /// A further call can be taken now.
     pub fn is_free(&self) -> bool {
-        matches!(self.phase, Phase::Idle) && !self.off_hook
+        matches!(self.phase, Phase::Idle) && !self.off_hook && self.held.is_none()
     }
 
     /// Nothing is going on, and no call waits for its figures.
     pub fn is_quiet(&self) -> bool {
-        self.ending.is_empty() && self.leg().is_none()
+        self.ending.is_empty() && self.legs().next().is_none()
     }
 
     /// Whether `call` is one of this line's.
     pub fn owns(&self, call: CallId) -> bool {
-        self.leg().is_some_and(|leg| leg.call == Some(call))
+        self.leg_of(call).is_some()
     }
 
     /// Whether `session` is one of this line's.
     pub fn owns_session(&self, session: SessionId) -> bool {
-        self.leg().is_some_and(|leg| leg.media.session == session)
+        self.legs().any(|leg| leg.media.session == session)
     }
 
-    /// The call in progress.
-    pub fn snapshot(&self) -> Option<CallSnapshot> {
-        self.leg().map(|leg| CallSnapshot {
+    /// The calls in progress, the one the line is busy with first.
+    pub fn snapshots(&self) -> impl Iterator<Item = CallSnapshot> {
+        self.legs().map(|leg| CallSnapshot {
             id: leg.id.clone(),
             direction: leg.direction,
             remote: leg.remote.clone(),
@@ -249,11 +306,14 @@ impl LineCalls {
         })
     }
 
+    /// The call the line is busy with.
     fn leg(&self) -> Option<&Leg> {
         match &self.phase {
             Phase::Ringing(ringing) => Some(&ringing.leg),
             Phase::Calling(outgoing) => Some(&outgoing.leg),
             Phase::Talking(leg) | Phase::Held(leg) => Some(leg),
+            Phase::AwaitingCode { leg, .. } | Phase::Recall(Recall { leg, .. }) => Some(leg),
+            Phase::Transferring(transfer) => Some(&transfer.leg),
             _ => None,
         }
     }
@@ -263,7 +323,44 @@ impl LineCalls {
             Phase::Ringing(ringing) => Some(&mut ringing.leg),
             Phase::Calling(outgoing) => Some(&mut outgoing.leg),
             Phase::Talking(leg) | Phase::Held(leg) => Some(leg),
+            Phase::AwaitingCode { leg, .. } | Phase::Recall(Recall { leg, .. }) => Some(leg),
+            Phase::Transferring(transfer) => Some(&mut transfer.leg),
             _ => None,
         }
+    }
+
+    /// Every call of the line.
+    fn legs(&self) -> impl Iterator<Item = &Leg> {
+        let target = match &self.phase {
+            Phase::Transferring(transfer) => transfer.target.as_ref(),
+            _ => None,
+        };
+        let held = self.held.as_deref();
+        let waiting = self.waiting.as_ref().map(|waiting| &waiting.leg);
+        self.leg().into_iter().chain(target).chain(held).chain(waiting)
+    }
+
+    fn leg_of(&self, call: CallId) -> Option<&Leg> {
+        self.legs().find(|leg| leg.call == Some(call))
+    }
+
+    /// Whether `call` is the one the line is busy with.
+    fn is_foreground(&self, call: CallId) -> bool {
+        self.leg().is_some_and(|leg| leg.call == Some(call))
+    }
+
+    fn leg_of_mut(&mut self, call: CallId) -> Option<&mut Leg> {
+        if self.is_foreground(call) {
+            return self.leg_mut();
+        }
+        if let Phase::Transferring(transfer) = &mut self.phase
+            && let Some(target) = &mut transfer.target
+            && target.call == Some(call)
+        {
+            return Some(target);
+        }
+        let held = self.held.as_deref_mut();
+        let waiting = self.waiting.as_mut().map(|waiting| &mut waiting.leg);
+        held.into_iter().chain(waiting).find(|leg| leg.call == Some(call))
     }
 }

@@ -22,6 +22,16 @@ impl LineCalls {
                 ringing.leg.media.port = Some(port);
                 self.start_ringing(now);
             }
+            _ if self
+                .waiting
+                .as_ref()
+                .is_some_and(|waiting| waiting.leg.media.session == session) =>
+            {
+                if let Some(waiting) = &mut self.waiting {
+                    waiting.leg.media.port = Some(port);
+                }
+                self.announce_waiting(now);
+            }
             // Its call ended while the sockets were being opened.
             _ => self.push(CallOutput::CloseMedia(session)),
         }
@@ -40,12 +50,31 @@ impl LineCalls {
                 self.sip(UaCommand::Reject { call, status: 500 });
                 self.stop_ringing(now, Cause::Failed, Some(500));
             }
+            _ if self
+                .waiting
+                .as_ref()
+                .is_some_and(|waiting| waiting.leg.media.session == session) =>
+            {
+                self.refuse_waiting(now, 500, Cause::Failed);
+            }
             _ => {}
         }
     }
 
     pub(super) fn incoming(&mut self, now: Instant, incoming: Incoming, time: Option<CallTime>) {
-        if !self.is_free() {
+        if let Some(replaced) = incoming.replaces {
+            return self.replaced(now, &incoming, replaced);
+        }
+        if incoming.private && self.config.services.reject_anonymous {
+            // RFC 5079: 433, and no telephone rings.
+            self.sip(UaCommand::Reject {
+                call: incoming.call,
+                status: 433,
+            });
+            return;
+        }
+        let waits = self.can_wait();
+        if !self.is_free() && !waits {
             let status = if matches!(self.phase, Phase::Faulted) {
                 480
             } else {
@@ -81,7 +110,8 @@ impl LineCalls {
             leg.media.insist_on_nothing();
         }
         let session = leg.media.session;
-        self.phase = Phase::Ringing(Box::new(Ringing {
+        leg.media.parked = waits;
+        let ringing = Box::new(Ringing {
             leg,
             call: incoming.call,
             offer: incoming.offer,
@@ -89,8 +119,16 @@ impl LineCalls {
             caller,
             answer: None,
             until: now + Duration::from_secs(u64::from(self.config.ring_timeout_s)),
-        }));
-        self.push(CallOutput::OpenMedia(session));
+        });
+        if waits {
+            self.waiting = Some(ringing);
+        } else {
+            self.phase = Phase::Ringing(ringing);
+        }
+        self.push(CallOutput::OpenMedia {
+            session,
+            parked: waits,
+        });
     }
 
     /// The sockets are open: if offer and line agree on media, the telephone rings.
@@ -99,22 +137,15 @@ impl LineCalls {
             return;
         };
         let call = ringing.call;
-        let media = &mut ringing.leg.media;
-        let answer = if ringing.offer.is_empty() {
-            media.make_offer(&self.config).map(|offer| (offer, None))
-        } else {
-            media
-                .answer(&self.config, &ringing.offer)
-                .ok()
-                .map(|(body, params)| (body, Some(params)))
-        };
-        let Some(answer) = answer else {
+        if !ringing.prepare_answer(&self.config) {
             self.sip(UaCommand::Reject { call, status: 488 });
             self.stop_ringing(now, Cause::Failed, Some(488));
             return;
-        };
-        let body = ringing.wants_early_offer.then(|| answer.0.clone());
-        ringing.answer = Some(answer);
+        }
+        let answer = ringing.answer.as_ref();
+        let body = answer
+            .filter(|_| ringing.wants_early_offer)
+            .map(|answer| answer.0.clone());
         let caller = ringing.caller.clone();
         self.sip(UaCommand::Ring {
             call,
@@ -141,6 +172,9 @@ impl LineCalls {
         if !self.owns(call) {
             return;
         }
+        if !self.is_foreground(call) {
+            return self.handle_sip_beside(now, call, event);
+        }
         match event {
             SipEvent::Progress { status, body, fork } => self.progress(status, body, &fork),
             SipEvent::Answered { body } => self.answered(now, call, &body),
@@ -159,6 +193,40 @@ impl LineCalls {
             SipEvent::Reanswered { body } => self.reanswered(body),
             SipEvent::InfoKey { key } => self.remote_key(key),
             SipEvent::RefreshDue => self.refresh(call),
+            SipEvent::Referred { request } => self.referred(now, call, *request),
+            SipEvent::TransferProgress { status, done } => self.transfer_progress(now, status, done),
+        }
+    }
+
+    /// What SIP says of a call that is held, waits, or is what another is connected to.
+    fn handle_sip_beside(&mut self, now: Instant, call: CallId, event: SipEvent) {
+        match event {
+            SipEvent::Ended { cause } => self.ended_beside(now, call, cause_of(&cause)),
+            SipEvent::Cancelled { answered_elsewhere } => {
+                let cause = if answered_elsewhere {
+                    Cause::AnsweredElsewhere
+                } else {
+                    Cause::Cancelled
+                };
+                self.stop_waiting(now, cause, Some(487));
+            }
+            SipEvent::Reoffer { body } => self.reoffered_beside(call, &body),
+            SipEvent::Reanswered { body } => {
+                let config = self.config.clone();
+                if let (Some(leg), Some(answer)) = (self.leg_of_mut(call), body) {
+                    // Taken up when the call is.
+                    let _ = leg.media.accept_answer(&config, &answer);
+                }
+            }
+            SipEvent::Referred { request } => self.refuse_referral(call, &request),
+            SipEvent::RefreshDue => self.refresh(call),
+            // Keys of somebody who isn't listened to, and answers to questions not asked.
+            SipEvent::InfoKey { .. }
+            | SipEvent::Progress { .. }
+            | SipEvent::Answered { .. }
+            | SipEvent::Failed { .. }
+            | SipEvent::Confirmed
+            | SipEvent::TransferProgress { .. } => {}
         }
     }
 
@@ -215,22 +283,30 @@ impl LineCalls {
         }
         self.report_call(Some(status), Some(reason.to_owned()));
         if let Phase::Calling(outgoing) = std::mem::replace(&mut self.phase, Phase::Idle) {
+            self.end_referral(outgoing.referral, status);
             self.finish_quietly(now, outgoing.leg, outcome.cause);
+        }
+        if self.referral_failed() {
+            return;
         }
         self.start_tone(now, outcome.tone);
     }
 
     /// The far end is gone: the loop opens for a moment (answering machines wait for that), then busy tone.
     pub(super) fn ended(&mut self, now: Instant, cause: &EndCause) {
-        let cause = match cause {
-            EndCause::Remote { .. } => Cause::RemoteHangup,
-            EndCause::Timeout => Cause::Failed,
-            EndCause::Local => Cause::LocalHangup,
-        };
+        let cause = cause_of(cause);
         match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Talking(leg) | Phase::Held(leg) => {
+            Phase::Talking(leg) | Phase::Held(leg) | Phase::AwaitingCode { leg, .. } => {
                 self.finish(now, *leg, cause);
                 self.after_far_end(now);
+            }
+            Phase::Recall(recall) => {
+                self.line(LineCommand::StopRinging);
+                self.finish(now, *recall.leg, cause);
+            }
+            Phase::Transferring(transfer) => {
+                self.phase = Phase::Transferring(transfer);
+                self.transfer_done(now);
             }
             Phase::Calling(outgoing) => {
                 self.finish(now, outgoing.leg, cause);
@@ -246,7 +322,9 @@ impl LineCalls {
 
     pub(super) fn after_far_end(&mut self, now: Instant) {
         self.line(LineCommand::Polarity { reversed: false });
-        if self.config.disconnect_open_ms > 0 {
+        // With another call on the line its person isn't to be cut off.
+        let alone = self.held.is_none() && self.waiting.is_none();
+        if alone && self.config.disconnect_open_ms > 0 {
             self.line(LineCommand::OpenLoop {
                 duration_ms: self.config.disconnect_open_ms,
             });
@@ -255,9 +333,11 @@ impl LineCalls {
     }
 
     pub(super) fn reoffered(&mut self, call: CallId, offer: &[u8]) {
-        let (Phase::Talking(leg) | Phase::Held(leg)) = &mut self.phase else {
-            self.reoffered_early(call, offer);
-            return;
+        let Phase::Talking(leg) = &mut self.phase else {
+            if matches!(self.phase, Phase::Calling(_) | Phase::Ringing(_)) && self.is_foreground(call) {
+                return self.reoffered_early(call, offer);
+            }
+            return self.reoffered_beside(call, offer);
         };
         if offer.is_empty() {
             let command = match leg.media.make_offer(&self.config) {
@@ -315,7 +395,7 @@ impl LineCalls {
             VoiceEvent::RemoteKey(key) => self.remote_key(key.as_char()),
             VoiceEvent::SessionEnded(stats) => {
                 if let Some(Some((leg, cause, ended))) = self.ending.pop_front() {
-                    self.push(CallOutput::CloseMedia(leg.media.session));
+                    self.close_media(&leg);
                     let record = leg.finish(&self.line, cause, Some(&stats), ended);
                     self.push(CallOutput::Record(Box::new(record)));
                 }
@@ -350,5 +430,14 @@ impl LineCalls {
         if let Some(id) = self.leg().map(|leg| leg.id.clone()) {
             self.event(CallEvent::RemoteDigit { id, digit });
         }
+    }
+}
+
+/// Why a call ended, for its record.
+fn cause_of(cause: &EndCause) -> Cause {
+    match cause {
+        EndCause::Remote { .. } => Cause::RemoteHangup,
+        EndCause::Timeout => Cause::Failed,
+        EndCause::Local => Cause::LocalHangup,
     }
 }

@@ -2,16 +2,17 @@
 
 use std::time::Instant;
 
+use super::recall::Feature;
 use super::{LineCalls, Outgoing, Phase, Ringing};
 use crate::call::keyring::Keyring;
 use crate::call::leg::Leg;
 use crate::call::state::{CallDirection, CallState, Cause};
 use crate::call::{CallEvent, CallOutput, SessionId};
-use crate::dial::{Collector, CollectorInput, CollectorOutput, Dialed};
+use crate::dial::{Collector, CollectorInput, CollectorOutput, Dialed, Hotline};
 use crate::dsp::Key;
 use crate::line::{DigitSource, Expectation, LineCommand, LineEvent};
 use crate::media::{DtmfRelay, VoiceCommand};
-use crate::sip::ua::UaCommand;
+use crate::sip::ua::{InviteOptions, ReferralId, UaCommand};
 use crate::zone::Tone;
 use rand::Rng;
 
@@ -50,6 +51,16 @@ impl LineCalls {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Ringing(ringing) => self.answer(now, *ringing),
             Phase::Idle => self.start_dialing(now, Tone::Dial),
+            Phase::Recall(recall) => {
+                self.line(LineCommand::StopRinging);
+                self.take_back(recall.leg);
+            }
+            Phase::Transferring(transfer) => {
+                // The transfer is the other side's business from here.
+                self.phase = Phase::Transferring(transfer);
+                self.end_phase(now, Cause::Transferred);
+                self.start_dialing(now, Tone::Dial);
+            }
             other => self.phase = other,
         }
     }
@@ -62,6 +73,7 @@ impl LineCalls {
             ..
         } = ringing;
         self.line(LineCommand::Expect(Expectation::Conversation));
+        self.bring_to_the_ear(&mut leg);
         let Some((body, session)) = answer else {
             // Lifted before the sockets were open: rare, and there is nothing to answer with.
             self.sip(UaCommand::Reject { call, status: 480 });
@@ -88,58 +100,23 @@ impl LineCalls {
         if self.holds_the_line(now) {
             return;
         }
-        self.end_everything(now, Cause::LocalHangup);
+        if !self.hung_up_between_calls(now) {
+            self.end_everything(now, Cause::LocalHangup);
+        }
         self.voice(VoiceCommand::OffHook(false));
         self.line(LineCommand::Polarity { reversed: false });
     }
 
-    /// Recall: the far end is held, and taken back by the next one. Under a tone, a new dial tone.
-    pub(super) fn flashed(&mut self, now: Instant) {
-        if self.is_emergency() {
-            return;
-        }
-        match std::mem::replace(&mut self.phase, Phase::Idle) {
-            Phase::Talking(leg) => self.hold(leg, true),
-            Phase::Held(leg) => self.hold(leg, false),
-            Phase::Tone { .. } | Phase::Howler { .. } | Phase::LockedOut | Phase::Dialing { .. } => {
-                self.start_dialing(now, Tone::Dial);
-            }
-            other => self.phase = other,
-        }
-    }
-
-    pub(super) fn hold(&mut self, mut leg: Box<Leg>, hold: bool) {
-        leg.media.holding = hold;
-        leg.state = if hold { CallState::Held } else { CallState::Talking };
-        let call = leg.call;
-        let offer = leg.media.make_offer(&self.config);
-        self.phase = if hold {
-            Phase::Held(leg)
-        } else {
-            Phase::Talking(leg)
-        };
-        if hold {
-            self.play(Tone::Hold);
-        } else {
-            self.silence();
-        }
-        if let (Some(call), Some(body)) = (call, offer) {
-            self.sip(UaCommand::Reoffer { call, body });
-        }
-        self.report_call(None, None);
-    }
-
     pub(super) fn digit(&mut self, now: Instant, digit: char, source: DigitSource) {
         match &mut self.phase {
-            Phase::Dialing {
-                collector,
-                collecting,
-            } => {
-                *collecting = true;
-                collector.handle_input(now, CollectorInput::Key(digit));
+            Phase::Dialing { collecting, .. } => {
+                if !std::mem::replace(collecting, true) {
+                    self.line(LineCommand::Expect(Expectation::Digits));
+                }
                 self.silence();
-                self.drain_collector(now);
+                self.dialed_key(now, digit);
             }
+            Phase::AwaitingCode { .. } => self.code(now, digit),
             Phase::Talking(leg) if matches!(source, DigitSource::Pulse { .. }) => {
                 // The far end cannot hear a dial: its digits always travel as keys.
                 let events = leg
@@ -173,18 +150,66 @@ impl LineCalls {
         }
     }
 
-    pub(super) fn start_dialing(&mut self, now: Instant, tone: Tone) {
-        self.line(LineCommand::Expect(Expectation::Digits));
-        let collector = Collector::new(
+    /// A key of a number, or of a code before one.
+    fn dialed_key(&mut self, now: Instant, digit: char) {
+        let Phase::Dialing { collector, code, .. } = &mut self.phase else {
+            return;
+        };
+        let Some(mut keys) = code.take() else {
+            collector.handle_input(now, CollectorInput::Key(digit));
+            return self.drain_collector(now);
+        };
+        keys.push(digit);
+        if let Some(feature) = self.feature_of(&keys) {
+            return self.start_number(now, Tone::SecondDial, Some(feature));
+        }
+        let undecided = self.begins_feature(&keys);
+        let first = keys.len() == 1;
+        // A hotline is for who dials nothing.
+        let fresh = (undecided && first).then(|| Box::new(self.collector(now, None)));
+        let Phase::Dialing { collector, code, .. } = &mut self.phase else {
+            return;
+        };
+        if let Some(fresh) = fresh {
+            *collector = fresh;
+        }
+        if undecided {
+            *code = Some(keys);
+            return;
+        }
+        for key in keys.chars() {
+            collector.handle_input(now, CollectorInput::Key(key));
+        }
+        self.drain_collector(now);
+    }
+
+    fn collector(&self, now: Instant, hotline: Option<Hotline>) -> Collector {
+        Collector::new(
             now,
             self.config.dial_plan.clone(),
             self.config.emergency_numbers.clone(),
             self.config.timers,
-            self.config.hotline.clone(),
-        );
+            hotline,
+        )
+    }
+
+    pub(super) fn start_dialing(&mut self, now: Instant, tone: Tone) {
+        self.start_number(now, tone, None);
+    }
+
+    fn start_number(&mut self, now: Instant, tone: Tone, feature: Option<Feature>) {
+        self.expect_digits();
+        // It is for who lifts the handset, not for a consultation.
+        let hotline = self
+            .config
+            .hotline
+            .clone()
+            .filter(|_| self.held.is_none() && feature.is_none());
         self.phase = Phase::Dialing {
-            collector: Box::new(collector),
+            collector: Box::new(self.collector(now, hotline)),
             collecting: false,
+            code: feature.is_none().then(String::new),
+            feature,
         };
         self.drain_collector(now);
         // A hotline without delay has dialled by now.
@@ -223,8 +248,34 @@ impl LineCalls {
             number: number.clone(),
             emergency,
         });
+        let feature = match &self.phase {
+            Phase::Dialing { feature, .. } => *feature,
+            _ => None,
+        };
+        if feature == Some(Feature::BlindTransfer)
+            && !emergency
+            && let Some(held) = self.held.take()
+        {
+            return self.send_to_number(now, *held, number);
+        }
         let mut leg = self.new_leg(CallDirection::Outgoing, number.clone(), now);
         leg.dialed = Some(keys);
+        // Whoever helps is to know who calls.
+        let withheld = (feature == Some(Feature::WithholdNumber)).then_some(true);
+        let anonymous = if emergency { Some(false) } else { withheld };
+        self.start_call(now, leg, number, emergency, None, anonymous);
+    }
+
+    /// Asks for a way and for sockets; with both, the INVITE goes out.
+    pub(super) fn start_call(
+        &mut self,
+        now: Instant,
+        leg: Leg,
+        number: String,
+        emergency: bool,
+        referral: Option<ReferralId>,
+        anonymous: Option<bool>,
+    ) {
         let session = leg.media.session;
         self.phase = Phase::Calling(Box::new(Outgoing {
             leg,
@@ -233,13 +284,18 @@ impl LineCalls {
             ringback: false,
             early_media_heard: false,
             fork: None,
+            referral,
+            anonymous,
         }));
         self.report_call(None, None);
         if emergency {
             self.begin_emergency(now);
         }
         self.push(CallOutput::Place { number, emergency });
-        self.push(CallOutput::OpenMedia(session));
+        self.push(CallOutput::OpenMedia {
+            session,
+            parked: false,
+        });
     }
 
     pub(super) fn new_leg(&mut self, direction: CallDirection, remote: String, now: Instant) -> Leg {
@@ -264,6 +320,9 @@ impl LineCalls {
             return;
         };
         let number = outgoing.number.clone();
+        // From here the user agent tells who sent us there how it goes.
+        let referral = outgoing.referral.take();
+        let anonymous = outgoing.anonymous;
         self.sip(UaCommand::Invite {
             call: placement.call,
             via: placement.via,
@@ -271,6 +330,7 @@ impl LineCalls {
             from_user: placement.from_user,
             from_name: None,
             offer,
+            options: InviteOptions { referral, anonymous },
         });
     }
 }

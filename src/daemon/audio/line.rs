@@ -28,6 +28,8 @@ pub struct AudioLine {
     voice: VoicePath,
     source: Source,
     pub(super) sockets: Option<SessionSockets>,
+    /// Those of a call on hold or waiting.
+    pub(super) parked_sockets: Option<SessionSockets>,
     /// When its next 10 ms begin.
     pub(super) due: Instant,
 }
@@ -106,6 +108,7 @@ impl AudioLine {
             voice,
             source,
             sockets: None,
+            parked_sockets: None,
             due: Instant::now(),
         }
     }
@@ -159,6 +162,7 @@ impl AudioLine {
         grid: Instant,
         reports: &mut dyn FnMut(Report),
     ) -> Result<(), Loss> {
+        self.serve_parked(now);
         let result = match &mut self.source {
             Source::Virtual { line, telephone } => {
                 while let Some(datagram) = receive(self.sockets.as_mut(), TransmitKind::Rtp) {
@@ -280,14 +284,34 @@ impl AudioLine {
         self.after_work(now, reports);
     }
 
-    /// What has come to the session's sockets and isn't media.
+    /// What has come to the sessions' sockets and isn't media.
     pub(super) fn take_stray(&mut self) -> Option<StrayDatagram> {
-        self.sockets.as_mut()?.take_stray()
+        let running = self.sockets.as_mut().and_then(SessionSockets::take_stray);
+        running.or_else(|| self.parked_sockets.as_mut()?.take_stray())
+    }
+
+    /// What a call on hold or waiting is sent: its RTCP counts, its RTP is nobody's to hear. These sockets aren't waited
+    /// for: a tick's delay is nothing to them.
+    fn serve_parked(&mut self, now: Instant) {
+        let Some(sockets) = &mut self.parked_sockets else {
+            return;
+        };
+        sockets.refill();
+        while let Some(datagram) = sockets.receive(TransmitKind::Rtcp) {
+            let arrived = arrival(now, &datagram);
+            self.voice
+                .handle_parked_rtcp(arrived, datagram.from, datagram.bytes);
+        }
+        while sockets.receive(TransmitKind::Rtp).is_some() {}
     }
 
     /// For the voice path.
     pub(super) fn command(&mut self, now: Instant, command: VoiceCommand, reports: &mut dyn FnMut(Report)) {
+        let swaps = command == VoiceCommand::SwapSessions;
         self.voice.handle_command(now, command);
+        if swaps {
+            std::mem::swap(&mut self.sockets, &mut self.parked_sockets);
+        }
         self.after_work(now, reports);
     }
 
@@ -323,6 +347,11 @@ impl AudioLine {
     fn after_work(&mut self, _now: Instant, reports: &mut dyn FnMut(Report)) {
         while let Some(packet) = self.voice.poll_transmit() {
             if let Some(sockets) = &self.sockets {
+                sockets.send(packet.kind, packet.to, packet.bytes);
+            }
+        }
+        while let Some(packet) = self.voice.poll_parked_transmit() {
+            if let Some(sockets) = &self.parked_sockets {
                 sockets.send(packet.kind, packet.to, packet.bytes);
             }
         }

@@ -80,6 +80,8 @@ pub enum Command {
         session: SessionId,
         /// The sockets.
         sockets: PortPair,
+        /// For the session that is not heard at present.
+        parked: bool,
     },
     /// The session's sockets are no longer wanted.
     CloseMedia {

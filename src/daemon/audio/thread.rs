@@ -18,7 +18,7 @@ use super::line::{AudioLine, Loss};
 use super::sockets::SessionSockets;
 use super::token::Token;
 use super::{Command, Garbage, LINES_MAX, LineId, Report, StrayDatagram};
-use crate::media::TransmitKind;
+use crate::media::{TransmitKind, VoiceCommand};
 
 /// One frame.
 pub(super) const TICK: Duration = Duration::from_millis(10);
@@ -255,10 +255,17 @@ impl AudioLoop {
                 Command::Plug { line, stream } => self.plug(now, line, stream),
                 Command::Voice { line, command } => {
                     if let Some(index) = self.index_of(line) {
+                        let swaps = command == VoiceCommand::SwapSessions;
+                        if swaps {
+                            self.stop_listening(index);
+                        }
                         self.with_line(index, |line, report| {
                             line.command(now, command, report);
                             Ok(())
                         });
+                        if swaps {
+                            self.start_listening(index);
+                        }
                     }
                 }
                 Command::Slic { line, action } => {
@@ -270,8 +277,9 @@ impl AudioLoop {
                     line,
                     session,
                     sockets,
+                    parked,
                 } => {
-                    self.open_media(line, SessionSockets::new(session, sockets));
+                    self.open_media(line, SessionSockets::new(session, sockets), parked);
                 }
                 Command::Relay {
                     line,
@@ -287,13 +295,8 @@ impl AudioLoop {
                     }
                 }
                 Command::CloseMedia { line, session } => {
-                    if let Some(index) = self.index_of(line)
-                        && self.lines[index]
-                            .sockets
-                            .as_ref()
-                            .is_some_and(|open| open.session == session)
-                    {
-                        self.close_media(index);
+                    if let Some(index) = self.index_of(line) {
+                        self.close_media(index, session);
                     }
                 }
             }

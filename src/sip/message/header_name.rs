@@ -73,6 +73,7 @@ header_names! {
     RACK = "RAck";
     REASON = "Reason";
     RECORD_ROUTE = "Record-Route";
+    REFER_SUB = "Refer-Sub";
     REFER_TO = "Refer-To" | 'r';
     REFERRED_BY = "Referred-By" | 'b';
     REJECT_CONTACT = "Reject-Contact" | 'j';
@@ -86,6 +87,8 @@ header_names! {
     SERVER = "Server";
     SERVICE_ROUTE = "Service-Route";
     SESSION_EXPIRES = "Session-Expires" | 'x';
+    SIP_ETAG = "SIP-ETag";
+    SIP_IF_MATCH = "SIP-If-Match";
     SUBJECT = "Subject" | 's';
     SUBSCRIPTION_STATE = "Subscription-State";
     SUPPORTED = "Supported" | 'k';

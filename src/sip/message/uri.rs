@@ -173,6 +173,31 @@ impl SipUri {
         self.params.value("transport")
     }
 
+    /// With a header field for the request it will make, escaped (RFC 3261 section 19.1.1).
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        let escaped = value
+            .bytes()
+            .map(|byte| match byte {
+                b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'.' | b'_' | b'~' => {
+                    char::from(byte).to_string()
+                }
+                _ => format!("%{byte:02X}"),
+            })
+            .collect();
+        self.headers.push((name.to_owned(), escaped));
+        self
+    }
+
+    /// A header field for the request it will make, without escapes.
+    pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        let mut named = self
+            .headers
+            .iter()
+            .filter(|(own, _)| own.eq_ignore_ascii_case(name));
+        named.next().map(|(_, value)| lex::percent_decode(value))
+    }
+
     /// Whether the URI is a loose router's (`lr`, RFC 3261 section 16.12).
     pub fn is_loose_router(&self) -> bool {
         self.params.has("lr")

@@ -165,6 +165,7 @@ impl UserAgent {
     /// Gives a call's last event and forgets the call.
     pub(super) fn drop_call(&mut self, call: CallId, event: UaEvent) {
         self.conclude(call, event);
+        self.leave_dialog(call);
         self.calls.remove(&call);
     }
 
@@ -189,6 +190,7 @@ impl UserAgent {
                 None => {
                     self.resolver
                         .withdraw(|waiter| *waiter != super::Waiter::Call(call));
+                    self.tell_referrer(now, call, 487);
                     self.drop_call(call, ended);
                 }
             },

@@ -228,6 +228,9 @@ impl UserAgent {
                     self.cancel(now, &key);
                 }
                 if let Owner::Invite(call) = owner {
+                    if status > 100 {
+                        self.tell_referrer(now, call, status);
+                    }
                     self.invite_progress(now, call, &key, &response);
                 }
             }
@@ -243,6 +246,7 @@ impl UserAgent {
         let owner = transaction.owner.clone();
         let status = response.status.code();
         if let (200..=299, Owner::Invite(call)) = (status, &owner) {
+            self.tell_referrer(now, *call, status);
             return self.invite_accepted(now, *call, key, &response);
         }
         if let (200..=299, Owner::Reinvite(call)) = (status, &owner) {

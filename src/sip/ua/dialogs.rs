@@ -45,8 +45,8 @@ impl UserAgent {
                 let response = self.stateless_response(&arrived, StatusCode::OK);
                 self.transmit_response(arrived.back, with_abilities(response));
             }
-            // No subscription of ours lives in a call.
-            Method::Notify => self.reply(&arrived, StatusCode::NO_SUCH_CALL),
+            Method::Refer => self.referred(key, arrived, call),
+            Method::Notify => self.notified_in_call(now, key, arrived, call),
             _ => {
                 let response = self.wrong_method(&arrived);
                 self.transmit_response(arrived.back, response);

@@ -78,6 +78,10 @@ impl UserAgent {
             // No Contact to send later requests to (RFC 3261 8.1.1.8).
             return self.reply(&arrived, StatusCode::BAD_REQUEST);
         };
+        let replaces = match self.replaced_by(&arrived) {
+            Ok(replaces) => replaces,
+            Err(refusal) => return self.reply(&arrived, refusal),
+        };
         let call = self.new_call();
         let trusted = account
             .as_ref()
@@ -99,6 +103,7 @@ impl UserAgent {
             remote: arrived.remote,
             local: arrived.local,
             wants_early_offer: request.body.is_empty() && reliable.is_demanded(),
+            replaces,
         };
         if !self.open_transaction(key.clone(), arrived, call) {
             return;
@@ -295,7 +300,7 @@ impl UserAgent {
     }
 
     /// Whether an address is one of an account's server. Ports differ where a server sends from another socket.
-    fn is_server_of(&self, account: &AccountName, remote: std::net::SocketAddr) -> bool {
+    pub(super) fn is_server_of(&self, account: &AccountName, remote: std::net::SocketAddr) -> bool {
         let hops = self
             .registrations
             .get(account)

@@ -104,6 +104,8 @@ pub enum UaCommand {
         from_name: Option<String>,
         /// SDP offer.
         offer: Vec<u8>,
+        /// What is special about it.
+        options: InviteOptions,
     },
     /// Answer an incoming INVITE provisionally (180, or 183 with a body).
     Ring {
@@ -163,12 +165,65 @@ pub enum UaCommand {
         /// How long it was down.
         duration_ms: u32,
     },
+    /// Ask the peer of a call to call somebody else (RFC 3515): `UaEvent::TransferProgress` tells how it goes.
+    Refer {
+        /// Whose peer.
+        call: CallId,
+        /// Whom.
+        to: ReferTo,
+    },
+    /// Follow a peer's wish (`UaEvent::Referred`): 202; an INVITE with this referral is to follow, and tells the peer
+    /// how it goes.
+    AcceptReferral {
+        /// Which.
+        referral: ReferralId,
+    },
+    /// Refuse it, or, once accepted, say that nothing came of it.
+    EndReferral {
+        /// Which.
+        referral: ReferralId,
+        /// 4xx to 6xx.
+        status: u16,
+    },
     /// Set the accounts: new ones register, those gone un-register, changed ones do both.
     SetAccounts(Vec<crate::sip::account::Account>),
     /// Say who is heard beside the accounts' servers and the peers of dialogs; at first nobody is.
     SetAdmission(Box<super::Admission>),
     /// End all calls and un-register everywhere; `UaEvent::Idle` follows when all of it is done.
     Shutdown,
+}
+
+/// What is special about an INVITE.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct InviteOptions {
+    /// A peer asked for it: the Request-URI, Replaces and Referred-By are what it said.
+    pub referral: Option<ReferralId>,
+    /// The called party is not to see who calls (RFC 3323); `None`: as the account has it.
+    pub anonymous: Option<bool>,
+}
+
+/// A peer's wish that we call somebody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ReferralId(pub u64);
+
+/// Whom a peer is sent to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReferTo {
+    /// A number at the account's server.
+    Number(String),
+    /// The peer of this other call of ours, whose place it takes (RFC 3891).
+    Call(CallId),
+}
+
+/// A REFER for us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReferRequest {
+    /// Its number.
+    pub referral: ReferralId,
+    /// User part of the URI to call; empty where it has none.
+    pub number: String,
+    /// It came from the account's own server, or from the peer of a call that has no account.
+    pub trusted: bool,
 }
 
 /// Through whom an INVITE goes.
@@ -315,6 +370,22 @@ pub enum UaEvent {
         /// Which.
         call: CallId,
     },
+    /// The peer wants us to call somebody else: accept or refuse it.
+    Referred {
+        /// Whose peer.
+        call: CallId,
+        /// What it wants.
+        request: Box<ReferRequest>,
+    },
+    /// How the peer of [`UaCommand::Refer`] fares.
+    TransferProgress {
+        /// Whose peer.
+        call: CallId,
+        /// 202: it tries; afterwards what it hears of its own call; or why it refused.
+        status: u16,
+        /// Nothing more will be told.
+        done: bool,
+    },
 }
 
 /// Why a confirmed call ended.
@@ -384,4 +455,6 @@ pub struct Incoming {
     pub local: SocketAddr,
     /// There is no offer, and the first provisional response has to carry ours (RFC 3262 section 5).
     pub wants_early_offer: bool,
+    /// The call of ours whose place it takes (RFC 3891).
+    pub replaces: Option<CallId>,
 }

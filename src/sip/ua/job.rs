@@ -2,7 +2,7 @@
 
 use super::client::ClientKey;
 use super::hop::Hop;
-use super::{AccountName, CallId, Transport, UserAgent};
+use super::{AccountName, CallId, ReferralId, Transport, UserAgent};
 use crate::sip::account::Account;
 use crate::sip::digest::{Authenticator, Credentials};
 use crate::sip::message::{CSeq, HeaderName, Request, Response};
@@ -39,6 +39,10 @@ pub(super) enum Owner {
     Update { call: CallId, tag: String },
     /// An UPDATE of ours that refreshes the session.
     Refresh(CallId),
+    /// A REFER of ours.
+    Refer(CallId),
+    /// A NOTIFY of how the call goes that a peer asked for.
+    Referral(ReferralId),
 }
 
 /// A request and all it takes to try it again.
@@ -182,7 +186,11 @@ impl UserAgent {
                     registration.note_sent(number);
                 }
             }
-            Owner::Reinvite(call) | Owner::Info(call) | Owner::Invite(call) | Owner::Refresh(call) => {
+            Owner::Reinvite(call)
+            | Owner::Info(call)
+            | Owner::Invite(call)
+            | Owner::Refresh(call)
+            | Owner::Refer(call) => {
                 if let Some(call) = self.calls.get_mut(call) {
                     call.note_sent(number);
                 }
@@ -192,6 +200,7 @@ impl UserAgent {
                     dialog.note_sent(number);
                 }
             }
+            Owner::Referral(referral) => self.referral_note_sent(*referral, number),
             Owner::Unregister(_) | Owner::Nobody => {}
         }
     }
@@ -210,7 +219,9 @@ impl UserAgent {
             | Owner::Nobody
             | Owner::Prack { .. }
             | Owner::Update { .. }
-            | Owner::Refresh(_) => {}
+            | Owner::Refresh(_)
+            | Owner::Refer(_)
+            | Owner::Referral(_) => {}
         }
     }
 
@@ -226,6 +237,8 @@ impl UserAgent {
             Owner::Refresh(call) => self.refresh_finished(now, call, &outcome),
             // The response that a PRACK is for has had its effect already.
             Owner::Nobody | Owner::Prack { .. } => {}
+            Owner::Refer(call) => self.refer_finished(now, call, &outcome),
+            Owner::Referral(referral) => self.referral_notified(referral, &outcome),
         }
     }
 

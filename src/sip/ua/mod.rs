@@ -22,10 +22,12 @@ mod job;
 mod outgoing;
 mod prack;
 mod redirect;
+mod refer;
 mod registrar;
 mod registration;
 mod reinvite;
 mod reliable;
+mod replaces;
 mod resolver;
 mod server;
 mod session_timer;
@@ -73,6 +75,8 @@ pub struct UserAgent {
     streams: BTreeMap<(Transport, SocketAddr), StreamFramer>,
     /// Servers that don't take the TCP that a long request would need.
     no_tcp: BTreeSet<SocketAddr>,
+    /// Calls that peers have asked for.
+    referrals: refer::Referrals,
     closing: Closing,
     guard: Guard,
 }
@@ -128,6 +132,7 @@ impl UserAgent {
             resolver: Resolver::new(),
             streams: BTreeMap::new(),
             no_tcp: BTreeSet::new(),
+            referrals: refer::Referrals::default(),
             closing: Closing::No,
             guard: Guard::default(),
         }
@@ -252,6 +257,7 @@ impl UserAgent {
                 from_user,
                 from_name,
                 offer,
+                options,
             } => {
                 self.invite(
                     now,
@@ -262,6 +268,7 @@ impl UserAgent {
                         from_user,
                         from_name,
                         offer,
+                        options,
                     },
                 );
             }
@@ -277,6 +284,9 @@ impl UserAgent {
                 key,
                 duration_ms,
             } => self.send_key(now, call, key, duration_ms),
+            UaCommand::Refer { call, to } => self.refer(now, call, &to),
+            UaCommand::AcceptReferral { referral } => self.accept_referral(now, referral),
+            UaCommand::EndReferral { referral, status } => self.end_referral(now, referral, status),
             UaCommand::SetAccounts(accounts) => self.set_accounts(now, accounts),
             UaCommand::SetAdmission(admission) => self.guard.set_admission(*admission),
             UaCommand::Shutdown => self.shutdown(now),

@@ -6,11 +6,12 @@ use super::emergency::over_every_transport;
 use super::hop::{Hop, SIP_PORT};
 use super::job::{Job, Outcome, Owner};
 use super::redirect::Redirects;
+use super::refer::put_directions;
 use super::reinvite::Exchange;
 use super::resolver::Name;
 use super::session_timer::put_wish;
 use super::stray::{ALLOW, SUPPORTED};
-use super::{CallId, Route, Transport, UaEvent, UaOutput, UserAgent, Via, Waiter};
+use super::{CallId, InviteOptions, Route, Transport, UaEvent, UaOutput, UserAgent, Via, Waiter};
 use crate::sip::account::Account;
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{CSeq, HeaderName, Host, Method, NameAddr, Request, SipUri, Uri};
@@ -26,6 +27,7 @@ pub(super) struct Wish {
     pub from_user: String,
     pub from_name: Option<String>,
     pub offer: Vec<u8>,
+    pub options: InviteOptions,
 }
 
 /// A call of ours without a final response.
@@ -103,7 +105,9 @@ impl UserAgent {
             from_user,
             from_name,
             offer,
+            options,
         } = wish;
+        let directions = options.referral.and_then(|referral| self.follow(referral, call));
         let fail = |ua: &mut Self, reason: &str| {
             ua.event(UaEvent::Failed {
                 call,
@@ -129,9 +133,15 @@ impl UserAgent {
                 };
                 let account = registration.account().clone();
                 let routes = registration.service_route().to_vec();
-                let target = account.target(Some(&number));
+                let target = match &directions {
+                    Some(directions) => directions.target.clone(),
+                    None => account.target(Some(&number)),
+                };
                 let from = account.identity(from_name.as_deref());
                 let mut request = self.new_invite(target.clone(), from, NameAddr::new(target), offer);
+                if let Some(directions) = &directions {
+                    put_directions(&mut request, directions);
+                }
                 for route in routes {
                     request.headers.push(HeaderName::ROUTE, route.to_string());
                 }
@@ -161,7 +171,10 @@ impl UserAgent {
                 let from =
                     NameAddr::new(uri(&from_user, route.local_ip, None)).with_display(from_name.as_deref());
                 let to = NameAddr::new(uri(&number, route.remote.ip(), None));
-                let request = self.new_invite(target, from, to, offer);
+                let mut request = self.new_invite(target, from, to, offer);
+                if let Some(directions) = &directions {
+                    put_directions(&mut request, directions);
+                }
                 self.open_call(call, None, request, from_user, transport);
                 self.start_invite(now, call, VecDeque::from([Hop::new(transport, route)]));
             }
@@ -282,14 +295,17 @@ impl UserAgent {
                 }
                 self.start_invite(now, call, hops);
             }
-            Err(reason) => self.drop_call(
-                call,
-                UaEvent::Failed {
+            Err(reason) => {
+                self.tell_referrer(now, call, 503);
+                self.drop_call(
                     call,
-                    status: 503,
-                    reason,
-                },
-            ),
+                    UaEvent::Failed {
+                        call,
+                        status: 503,
+                        reason,
+                    },
+                );
+            }
         }
     }
 
@@ -337,12 +353,14 @@ impl UserAgent {
         };
         if entry.over {
             self.calls.remove(&call);
+            self.tell_referrer(now, call, outcome.status());
             return;
         }
         if !matches!(entry.stage, Stage::Outgoing(_)) || self.redirect(now, call, outcome) {
             return;
         }
         let (status, reason) = (outcome.status(), outcome.reason());
+        self.tell_referrer(now, call, status);
         self.drop_call(call, UaEvent::Failed { call, status, reason });
     }
 

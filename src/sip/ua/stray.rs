@@ -8,11 +8,11 @@ use crate::sip::message::{HeaderName, Method, Request, Response, StatusCode, Uri
 use std::time::Instant;
 
 /// What we take.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY";
+pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY, REFER";
 /// Extensions we have: what Supported says and Require may ask for.
-pub(super) const SUPPORTED: &str = "100rel, timer, 199";
+pub(super) const SUPPORTED: &str = "100rel, timer, 199, replaces, norefersub";
 /// Bodies we take.
-pub(super) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf";
+pub(super) const ACCEPT: &str = "application/sdp, application/dtmf-relay, application/dtmf, message/sipfrag";
 
 /// Calls at once: many more than lines.
 const CALL_LIMIT: usize = 64;
@@ -39,6 +39,8 @@ impl UserAgent {
                 self.transmit_response(arrived.back, with_abilities(response));
             }
             Method::Notify => self.notify(&arrived),
+            // Nobody may have this telephone call somebody from outside of a call.
+            Method::Refer => self.reply(&arrived, status(603)),
             // What these belong to has never been, or is over.
             Method::Bye | Method::Update | Method::Info | Method::Prack => {
                 self.reply(&arrived, StatusCode::NO_SUCH_CALL);
@@ -184,6 +186,7 @@ fn is_ours(method: &Method) -> bool {
             | Method::Update
             | Method::Info
             | Method::Notify
+            | Method::Refer
     )
 }
 

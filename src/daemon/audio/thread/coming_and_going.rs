@@ -11,6 +11,7 @@ use crate::daemon::audio::sound_card::{CardFault, OpenCard};
 use crate::daemon::audio::telephone::Unplugged;
 use crate::daemon::audio::token::Token;
 use crate::daemon::audio::{Garbage, LineId, Report};
+use crate::gateway::SessionId;
 use crate::media::TransmitKind;
 
 impl AudioLoop {
@@ -54,7 +55,8 @@ impl AudioLoop {
         if let Some(card) = self.release_card(index) {
             self.discard(Garbage::Card(card));
         }
-        self.close_media(index);
+        self.close_running(index);
+        self.close_parked(index);
         let line = self.lines.swap_remove(index);
         self.discard(Garbage::Line(line));
     }
@@ -93,17 +95,38 @@ impl AudioLoop {
         Some(card)
     }
 
-    pub(super) fn open_media(&mut self, line: LineId, sockets: SessionSockets) {
+    pub(super) fn open_media(&mut self, line: LineId, sockets: SessionSockets, parked: bool) {
         let Some(index) = self.index_of(line) else {
             return self.discard(Garbage::Sockets(sockets.into_pair()));
         };
-        self.close_media(index);
-        for (kind, token) in self.awaited_sockets(index) {
-            let event = EpollEvent::new(EpollFlags::EPOLLIN, token.to_u64());
-            // Fails only for want of kernel memory: the call is silent, and its RTP timeout says so.
-            let _ = self.epoll.add(sockets.descriptor(kind), event);
+        if parked {
+            self.close_parked(index);
+            self.lines[index].parked_sockets = Some(sockets);
+            return;
         }
+        self.close_running(index);
         self.lines[index].sockets = Some(sockets);
+        self.start_listening(index);
+    }
+
+    /// Waits for the sockets of the session that is heard.
+    pub(super) fn start_listening(&mut self, index: usize) {
+        if let Some(sockets) = &self.lines[index].sockets {
+            for (kind, token) in self.awaited_sockets(index) {
+                let event = EpollEvent::new(EpollFlags::EPOLLIN, token.to_u64());
+                // Fails only for want of kernel memory: the call is silent, and its RTP timeout says so.
+                let _ = self.epoll.add(sockets.descriptor(kind), event);
+            }
+        }
+    }
+
+    /// Before they are parked or closed.
+    pub(super) fn stop_listening(&mut self, index: usize) {
+        if let Some(sockets) = &self.lines[index].sockets {
+            for (kind, _) in self.awaited_sockets(index) {
+                let _ = self.epoll.delete(sockets.descriptor(kind));
+            }
+        }
     }
 
     /// The sockets that are waited for. The RTP of a virtual line is not: each tick reads what has arrived, which the
@@ -140,11 +163,26 @@ impl AudioLoop {
         }
     }
 
-    pub(super) fn close_media(&mut self, index: usize) {
+    /// Closes a session's sockets, wherever they are.
+    pub(super) fn close_media(&mut self, index: usize, session: SessionId) {
+        let is_it = |open: &SessionSockets| open.session == session;
+        if self.lines[index].sockets.as_ref().is_some_and(is_it) {
+            self.close_running(index);
+        }
+        if self.lines[index].parked_sockets.as_ref().is_some_and(is_it) {
+            self.close_parked(index);
+        }
+    }
+
+    fn close_running(&mut self, index: usize) {
+        self.stop_listening(index);
         if let Some(sockets) = self.lines[index].sockets.take() {
-            for (kind, _) in self.awaited_sockets(index) {
-                let _ = self.epoll.delete(sockets.descriptor(kind));
-            }
+            self.discard(Garbage::Sockets(sockets.into_pair()));
+        }
+    }
+
+    fn close_parked(&mut self, index: usize) {
+        if let Some(sockets) = self.lines[index].parked_sockets.take() {
             self.discard(Garbage::Sockets(sockets.into_pair()));
         }
     }

@@ -29,6 +29,8 @@ pub fn story(world: &World, node: usize) -> Vec<String> {
             UaEvent::InfoKey { key, duration_ms, .. } => format!("key {key} {duration_ms}"),
             UaEvent::Idle => "idle".into(),
             UaEvent::RefreshDue { .. } => "refresh due".into(),
+            UaEvent::Referred { request, .. } => format!("referred {} {}", request.number, request.trusted),
+            UaEvent::TransferProgress { status, done, .. } => format!("transfer {status} {done}"),
         })
     });
     told.collect()
@@ -752,6 +754,7 @@ fn a_long_invite_goes_over_tcp_where_that_works() {
                 from_user,
                 from_name: None,
                 offer,
+                options: InviteOptions::default(),
             },
         );
         world.run_s(1);

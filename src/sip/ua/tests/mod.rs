@@ -7,4 +7,5 @@ mod reliable;
 mod strangers;
 mod timers;
 mod torture;
+mod transfer;
 mod world;

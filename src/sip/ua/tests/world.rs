@@ -193,6 +193,7 @@ impl World {
                 from_user: "4711".into(),
                 from_name: None,
                 offer: b"v=0 offer".to_vec(),
+                options: InviteOptions::default(),
             },
         );
         call
@@ -403,6 +404,12 @@ impl World {
     pub fn clear(&mut self) {
         self.log.clear();
         self.wire.clear();
+    }
+
+    /// The same, but for the 2xx that requests within their dialogs are made from.
+    pub fn clear_but_answers(&mut self) {
+        self.log.clear();
+        self.wire.retain(|bytes| bytes.starts_with(b"SIP/2.0 200"));
     }
 
     pub fn states(&self, node: usize) -> Vec<RegistrationState> {
