@@ -28,7 +28,7 @@ demo: tools
 # The whole program beside baresip, then single functions.
 bench: tools
 	$(CARGO) bench --locked --bench whole
-	$(CARGO) bench --locked --bench dsp --bench media
+	$(CARGO) bench --locked --bench dsp --bench media --bench sip
 
 lint:
 	$(CARGO) fmt --all --check

@@ -56,6 +56,56 @@ mod tests {
         assert_eq!(heard(699), Tone::Congestion);
     }
 
+    /// The rows of the table of responses, one code or more each; what policy does before (credentials, redirections, a
+    /// longer session, the next server) has been done.
+    const ROWS: &[(&[u16], &str)] = &[
+        (&[300, 301, 302, 305], "not followed, or in a circle"),
+        (&[380], "another service"),
+        (
+            &[400, 406, 413, 414, 415, 416, 420, 421, 423, 482, 483, 485, 493],
+            "not in this form",
+        ),
+        (&[401, 407], "credentials refused"),
+        (&[402], "payment"),
+        (&[403], "barred"),
+        (&[404, 410, 604], "no such number"),
+        (&[405, 501], "method"),
+        (&[408], "nobody answers"),
+        (&[412, 417, 422], "conditions"),
+        (&[428, 429, 433, 436, 437, 438], "identity"),
+        (&[480], "not there"),
+        (&[481], "no such call"),
+        (&[484], "incomplete number"),
+        (&[486, 600], "busy"),
+        (&[487], "cancelled"),
+        (&[488, 606], "no media in common"),
+        (&[491], "glare"),
+        (&[494, 580], "agreement"),
+        (&[500, 502, 504, 505, 513], "server"),
+        (&[503], "overload, no route"),
+        (&[603, 607, 608], "declined"),
+        (&[699], "another 6xx"),
+    ];
+
+    #[test]
+    fn what_is_heard_for_each_response() {
+        let mut table = String::new();
+        for (codes, meaning) in ROWS {
+            for code in *codes {
+                let Outcome { tone, cause } = Outcome::of(*code);
+                table += &format!("{code} {meaning}: {} ({})\n", tone.name(), cause.name());
+            }
+        }
+        insta::assert_snapshot!(table);
+        // Codes nobody has registered sound like the x00 of their class (RFC 3261 8.1.3.2).
+        for code in 300..700 {
+            let known = ROWS.iter().any(|(codes, _)| codes.contains(&code));
+            if !known {
+                assert_eq!(Outcome::of(code).tone, Tone::Congestion, "{code}");
+            }
+        }
+    }
+
     #[test]
     fn rejected_and_busy_differ_in_the_record() {
         assert_eq!(Outcome::of(486).cause, Cause::Busy);

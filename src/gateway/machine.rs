@@ -14,7 +14,9 @@ use super::port::{Port, PortOutput};
 use super::wall_clock::WallClock;
 use super::{Input, NatServers, Output, routing};
 use crate::call::{CallInput, FinishedCall, SipEvent};
-use crate::sip::ua::{CallId, Incoming, UaCommand, UaConfig, UaEvent, UaInput, UaOutput, UserAgent};
+use crate::sip::ua::{
+    CallId, Incoming, Inquiry, Load, UaCommand, UaConfig, UaEvent, UaInput, UaOutput, UserAgent,
+};
 
 /// The whole gateway.
 #[derive(Debug)]
@@ -138,6 +140,11 @@ impl Gateway {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let ports = self.ports.iter().filter_map(Port::poll_timeout);
         ports.chain(self.user_agent.poll_timeout()).min()
+    }
+
+    /// How much the user agent holds; nothing of it once every call and its lingering are over.
+    pub fn load(&self) -> Load {
+        self.user_agent.load()
     }
 
     fn configure(&mut self, now: Instant, config: GatewayConfig) {
@@ -284,6 +291,10 @@ impl Gateway {
                 self.incoming(now, incoming);
                 return;
             }
+            UaEvent::Inquiry(inquiry) => {
+                self.inquiry(now, inquiry);
+                return;
+            }
             UaEvent::Idle => {
                 if self.closing == Closing::Waiting {
                     self.closing = Closing::Quiet;
@@ -325,8 +336,8 @@ impl Gateway {
     fn incoming(&mut self, now: Instant, incoming: Box<Incoming>) {
         let replaced = incoming.replaces;
         let replaced = replaced.and_then(|call| self.ports.iter().position(|port| port.calls.owns(call)));
-        let called = replaced.or_else(|| routing::called_line(&self.ports, &incoming));
-        let Some(index) = called else {
+        let named = || routing::called_line(&self.ports, incoming.account.as_ref(), &incoming.called_user);
+        let Some(index) = replaced.or_else(named) else {
             let refusal = UaCommand::Reject {
                 call: incoming.call,
                 status: 404,
@@ -336,6 +347,27 @@ impl Gateway {
         };
         let time = self.clock.call_time(now);
         self.ports[index].call_input(now, CallInput::Incoming { incoming, time });
+    }
+
+    /// OPTIONS: what an INVITE would get (RFC 3261 11.2).
+    fn inquiry(&mut self, now: Instant, inquiry: Box<Inquiry>) {
+        let called = inquiry.called_user.as_deref();
+        let line = called.map(|user| routing::called_line(&self.ports, inquiry.account.as_ref(), user));
+        let line = line.map(|index| index.and_then(|index| self.ports.get(index)));
+        let status = match line {
+            Some(Some(port)) => port.calls.readiness(),
+            Some(None) => 404,
+            // Of the whole device, not of a line.
+            None => 200,
+        };
+        let any = line.unwrap_or_else(|| self.ports.first());
+        let body = any.map(|port| port.calls.abilities(inquiry.local.ip()));
+        let answer = UaCommand::AnswerInquiry {
+            inquiry,
+            status,
+            body,
+        };
+        self.user_agent.handle_input(now, UaInput::Command(answer));
     }
 
     fn record(&mut self, finished: FinishedCall) {

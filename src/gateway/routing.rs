@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::config::GatewayConfig;
 use super::port::Port;
-use crate::sip::ua::{AccountName, Incoming, Route, Transport};
+use crate::sip::ua::{AccountName, Route, Transport};
 
 /// The way from one line of this machine to another: our own SIP socket.
 pub(super) fn own_socket(config: &GatewayConfig) -> Option<(Transport, Route)> {
@@ -38,11 +38,11 @@ pub(super) fn local_line(ports: &[Port], number: &str) -> Option<usize> {
 ///
 /// A line's own number always names it. Otherwise the account decides: its first free line, or, with none free, its
 /// first line, which will answer busy.
-pub(super) fn called_line(ports: &[Port], incoming: &Incoming) -> Option<usize> {
+pub(super) fn called_line(ports: &[Port], account: Option<&AccountName>, called_user: &str) -> Option<usize> {
     let of_account =
         |account: &AccountName, port: &Port| !port.leaving && port.config.account.as_ref() == Some(account);
-    let named = local_line(ports, &incoming.called_user);
-    let Some(account) = &incoming.account else {
+    let named = local_line(ports, called_user);
+    let Some(account) = account else {
         return named;
     };
     if let Some(index) = named.filter(|&index| of_account(account, &ports[index])) {

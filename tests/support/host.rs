@@ -79,7 +79,7 @@ impl HostOptions {
         }
     }
 
-    fn config(&self, address: SocketAddr) -> GatewayConfig {
+    pub fn config(&self, address: SocketAddr) -> GatewayConfig {
         let zone = Arc::new(tipring::zone::zone(self.country).expect("a known country"));
         let lines = self.lines.iter().map(|(name, number, account)| {
             let mut call = CallConfig {

@@ -7,6 +7,7 @@ pub mod host;
 pub mod module;
 pub mod network;
 pub mod peer;
+pub mod storm;
 pub mod telephone;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -1,7 +1,7 @@
 //! Calls before their answer: provisional responses of several forks, early media, offers in early dialogs
 //! (RFC 3960, RFC 3262 section 5, RFC 3311, RFC 6228).
 
-use super::{LineCalls, Phase};
+use super::{LineCalls, Phase, Ringing};
 use crate::call::state::CallState;
 use crate::media::VoiceCommand;
 use crate::sip::ua::{CallId, UaCommand};
@@ -101,9 +101,13 @@ impl LineCalls {
         }
     }
 
-    /// The answer to our offer in a reliable provisional response; the telephone still rings.
+    /// The answer to our offer in a reliable provisional response; the telephone still rings, or the call waits.
     pub(super) fn reanswered_early(&mut self, answer: &[u8]) {
-        if let Phase::Ringing(ringing) = &mut self.phase
+        let ringing = match (&mut self.phase, &mut self.waiting) {
+            (Phase::Ringing(ringing), _) | (_, Some(ringing)) => Some(ringing),
+            (_, None) => None,
+        };
+        if let Some(ringing) = ringing
             && let Ok(params) = ringing.leg.media.accept_answer(&self.config, answer)
             && let Some((_, session)) = &mut ringing.answer
         {
@@ -120,5 +124,13 @@ impl LineCalls {
         {
             self.sip(UaCommand::Reoffer { call, body });
         }
+    }
+}
+
+impl Ringing {
+    /// The offer that the first provisional response has to carry, where the caller wants it so.
+    pub(super) fn early_offer(&self) -> Option<Vec<u8>> {
+        let answer = self.answer.as_ref().filter(|_| self.wants_early_offer);
+        answer.map(|(body, _)| body.clone())
     }
 }

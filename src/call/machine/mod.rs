@@ -5,6 +5,7 @@
 //! call is held or waits beside the phase: `second_call` moves it, `recall` says what the flash key means, `transfer`
 //! connects the two, `referral` follows a peer that sends us elsewhere.
 
+mod abilities;
 mod early;
 mod emergency;
 mod ending;

@@ -142,10 +142,7 @@ impl LineCalls {
             self.stop_ringing(now, Cause::Failed, Some(488));
             return;
         }
-        let answer = ringing.answer.as_ref();
-        let body = answer
-            .filter(|_| ringing.wants_early_offer)
-            .map(|answer| answer.0.clone());
+        let body = ringing.early_offer();
         let caller = ringing.caller.clone();
         self.sip(UaCommand::Ring {
             call,
@@ -211,6 +208,11 @@ impl LineCalls {
                 self.stop_waiting(now, cause, Some(487));
             }
             SipEvent::Reoffer { body } => self.reoffered_beside(call, &body),
+            SipEvent::Reanswered { body }
+                if self.waiting.as_ref().is_some_and(|waiting| waiting.call == call) =>
+            {
+                self.reanswered_early(&body.unwrap_or_default());
+            }
             SipEvent::Reanswered { body } => {
                 let config = self.config.clone();
                 if let (Some(leg), Some(answer)) = (self.leg_of_mut(call), body) {

@@ -118,7 +118,7 @@ impl LineCalls {
         self.sip(UaCommand::Ring {
             call,
             status: 180,
-            body: None,
+            body: waiting.early_offer(),
         });
         self.event(call_event(&waiting.leg));
         self.waiting = Some(waiting);

@@ -14,6 +14,7 @@ mod name_addr;
 mod params;
 pub(crate) mod parse;
 mod status;
+mod subscriber;
 mod uri;
 mod via;
 

@@ -60,11 +60,7 @@ impl UserAgent {
     pub(super) fn incoming(&mut self, now: Instant, key: ServerKey, arrived: Arrived) {
         let request = arrived.request.clone();
         let account = self.account_for(&arrived);
-        let called_user = request
-            .uri
-            .user()
-            .map(|user| user.into_owned())
-            .unwrap_or_default();
+        let called_user = request.uri.subscriber().unwrap_or_default();
         let hop = Self::hop_back(&arrived);
         let user = account
             .as_ref()
@@ -278,15 +274,20 @@ impl UserAgent {
     }
 
     /// The account an INVITE is for: by its Request-URI's user, by the server it comes from, or both.
-    fn account_for(&self, arrived: &Arrived) -> Option<std::sync::Arc<crate::sip::account::Account>> {
+    pub(super) fn account_for(
+        &self,
+        arrived: &Arrived,
+    ) -> Option<std::sync::Arc<crate::sip::account::Account>> {
         if self.is_from_ourselves(&arrived.request) {
             return None;
         }
         let user = arrived.request.uri.user();
+        let number = arrived.request.uri.subscriber();
         let by_user = |name: &AccountName| {
             self.registrations
                 .get(name)
-                .is_some_and(|r| user.as_deref() == Some(r.account().username.as_str()))
+                .map(|registration| registration.account().username.as_str())
+                .is_some_and(|own| user.as_deref() == Some(own) || number.as_deref() == Some(own))
         };
         let by_server = |name: &AccountName| self.is_server_of(name, arrived.remote);
         let names = || self.registrations.keys();
@@ -380,9 +381,7 @@ fn caller(request: &Request, trusted: bool) -> Caller {
         .as_ref()
         .and_then(|identity| identity.display.clone())
         .filter(|name| !name.is_empty());
-    let user = identity
-        .as_ref()
-        .and_then(|identity| identity.uri.user().map(|user| user.into_owned()));
+    let user = identity.as_ref().and_then(|identity| identity.uri.subscriber());
     Caller {
         user,
         name,

@@ -1,5 +1,6 @@
 //! What goes into the user agent and what comes out of it.
 
+use super::Inquiry;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -191,6 +192,15 @@ pub enum UaCommand {
     SetAdmission(Box<super::Admission>),
     /// End all calls and un-register everywhere; `UaEvent::Idle` follows when all of it is done.
     Shutdown,
+    /// What OPTIONS is answered with.
+    AnswerInquiry {
+        /// The question.
+        inquiry: Box<Inquiry>,
+        /// 200, 404, 480, 486.
+        status: u16,
+        /// What a session could be, for those who want to know.
+        body: Option<Vec<u8>>,
+    },
 }
 
 /// What is special about an INVITE.
@@ -386,6 +396,8 @@ pub enum UaEvent {
         /// Nothing more will be told.
         done: bool,
     },
+    /// OPTIONS: say with [`UaCommand::AnswerInquiry`] what an INVITE would get.
+    Inquiry(Box<Inquiry>),
 }
 
 /// Why a confirmed call ended.

@@ -19,6 +19,7 @@ mod hop;
 mod incoming;
 mod interface;
 mod job;
+mod options;
 mod outgoing;
 mod prack;
 mod redirect;
@@ -38,6 +39,7 @@ mod wire;
 pub use emergency::Emergency;
 pub use guard::{Admission, Network};
 pub use interface::*;
+pub use options::Inquiry;
 
 use super::digest::Authenticator;
 use super::framing::StreamFramer;
@@ -290,6 +292,11 @@ impl UserAgent {
             UaCommand::SetAccounts(accounts) => self.set_accounts(now, accounts),
             UaCommand::SetAdmission(admission) => self.guard.set_admission(*admission),
             UaCommand::Shutdown => self.shutdown(now),
+            UaCommand::AnswerInquiry {
+                inquiry,
+                status,
+                body,
+            } => self.answer_inquiry(&inquiry, status, body),
         }
     }
 

@@ -34,10 +34,7 @@ impl UserAgent {
         }
         match arrived.request.method {
             Method::Invite => self.incoming(now, key, arrived),
-            Method::Options => {
-                let response = self.stateless_response(&arrived, StatusCode::OK);
-                self.transmit_response(arrived.back, with_abilities(response));
-            }
+            Method::Options => self.inquire(arrived),
             Method::Notify => self.notify(&arrived),
             // Nobody may have this telephone call somebody from outside of a call.
             Method::Refer => self.reply(&arrived, status(603)),

@@ -31,6 +31,7 @@ pub fn story(world: &World, node: usize) -> Vec<String> {
             UaEvent::RefreshDue { .. } => "refresh due".into(),
             UaEvent::Referred { request, .. } => format!("referred {} {}", request.number, request.trusted),
             UaEvent::TransferProgress { status, done, .. } => format!("transfer {status} {done}"),
+            UaEvent::Inquiry(inquiry) => format!("inquiry {:?}", inquiry.called_user),
         })
     });
     told.collect()

@@ -1,6 +1,8 @@
 //! The user agent against models of its peers, in virtual time over a network that loses, doubles and reorders.
 
+mod addresses;
 mod calls;
+mod flows;
 mod guard;
 mod registration;
 mod reliable;

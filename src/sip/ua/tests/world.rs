@@ -334,7 +334,21 @@ impl World {
                     );
                 }
                 UaOutput::Event(event) => {
-                    let commands = (self.uas[node].react)(&event);
+                    let mut commands = (self.uas[node].react)(&event);
+                    // What nobody reacts to gets what a free line says.
+                    if let UaEvent::Inquiry(inquiry) = event {
+                        if commands.is_empty() {
+                            commands.push(UaCommand::AnswerInquiry {
+                                inquiry,
+                                status: 200,
+                                body: None,
+                            });
+                        }
+                        for command in commands {
+                            self.command(node, command);
+                        }
+                        continue;
+                    }
                     self.uas[node].events.push(event);
                     for command in commands {
                         self.command(node, command);
