@@ -5,6 +5,8 @@
 #![allow(
     clippy::disallowed_methods,
     clippy::expect_used,
+    clippy::disallowed_types,
+    clippy::print_stderr,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "tests print their figures and end at the first surprise"
