@@ -23,8 +23,10 @@ use tipring::dsp::transmission::{KeyTrain, MessageBytes, Modem, Transmission};
 use tipring::dsp::{FRAME, Key};
 use tipring::gateway::SessionId;
 use tipring::line::SlicAction;
+use tipring::media::traversal::Relay;
 use tipring::media::{
-    Codec, Direction, DtmfRelay, SessionParams, VoiceCommand, VoiceConfig, VoiceEvent, VoicePath,
+    Codec, Direction, DtmfRelay, SessionParams, TransmitKind, VoiceCommand, VoiceConfig, VoiceEvent,
+    VoicePath,
 };
 use tipring::zone::{TonePlan, ToneStep};
 use tipring_hw::virtual_line::wire::MAX_MESSAGE_BYTES;
@@ -47,6 +49,8 @@ struct Seen {
     sessions: u32,
     unplugged: u32,
     refused: u32,
+    /// Datagrams that aren't media.
+    strays: u32,
 }
 
 impl Seen {
@@ -175,6 +179,11 @@ fn echo(socket: &UdpSocket) {
     while let Ok((length, from)) = socket.recv_from(&mut bytes) {
         let _ = socket.send_to(&bytes[..length], from);
         let _ = socket.send_to(&bytes[..length / 2], from);
+        // A Binding request (RFC 8489), for others than the voice path.
+        let mut stun = [0; 20];
+        stun[1] = 1;
+        stun[4..8].copy_from_slice(&[0x21, 0x12, 0xA4, 0x42]);
+        let _ = socket.send_to(&stun, from);
     }
 }
 
@@ -201,6 +210,9 @@ async fn busy(audio: &mut AudioThread, peer: SocketAddr, seen: &mut Seen) {
         while let Some(report) = audio.report() {
             seen.take(report);
         }
+        while let Some(stray) = audio.stray() {
+            seen.strays += u32::from(stray.bytes().len() == 20);
+        }
         let due = (start.elapsed().as_millis() / 10) as u32;
         while step < due {
             step += 1;
@@ -216,6 +228,17 @@ async fn busy(audio: &mut AudioThread, peer: SocketAddr, seen: &mut Seen) {
                     parked: false,
                 }),
                 6 => audio.command(voice(session(peer))),
+                // From here on by way of a TURN server, which is the echo itself.
+                15 => audio.command(Command::Relay {
+                    line,
+                    session: SESSION,
+                    socket: TransmitKind::Rtp,
+                    relay: Some(Relay {
+                        server: peer,
+                        channel: 0x4000,
+                        peer,
+                    }),
+                }),
                 20 => audio.command(voice(VoiceCommand::StopTone)),
                 25 => audio.command(voice(transmission(step / 100))),
                 30 => audio.command(slic(SlicAction::Ring(true))),
@@ -288,6 +311,7 @@ fn the_audio_thread_never_allocates() {
     });
     echo.join().expect("the echo ends by itself");
     // It was as busy as it says.
+    assert!(seen.strays > 20, "{seen:?}");
     assert!(seen.edges > 200 && seen.keys > 10, "{seen:?}");
     assert!(seen.remote_keys > 3 && seen.transmissions >= 3, "{seen:?}");
     assert!(

@@ -45,46 +45,158 @@ pub struct Connect {
     pub remote: Option<Description>,
 }
 
+/// What a call knows of its media.
+#[derive(Clone, Debug)]
+struct Known {
+    /// Our own address towards the peer.
+    ip: IpAddr,
+    gathered: Gathered,
+    /// The other end is on this machine.
+    at_home: bool,
+    /// ICE has been agreed.
+    ice: bool,
+}
+
 impl Media {
     /// The default address of RTP and what else is told; `None` while not all is known.
     pub(super) fn reach(&self, nat: &Nat, offering: bool) -> Option<(SocketAddr, Reach)> {
-        let ip = self.local_ip?;
         let plain = Gathered::plain(self.port?);
-        let gathered = self.gathered.as_ref().unwrap_or(&plain);
-        let host = |component| gathered.host(ip, component);
+        let known = Known {
+            ip: self.local_ip?,
+            gathered: self.gathered.clone().unwrap_or(plain),
+            at_home: self.at_home,
+            ice: self.agreed.is_some_and(|agreed| agreed.awaits_path),
+        };
+        Some(known.reach(nat, offering))
+    }
+}
+
+impl Known {
+    fn reach(&self, nat: &Nat, offering: bool) -> (SocketAddr, Reach) {
+        let host = |component| self.gathered.host(self.ip, component);
         if self.at_home {
-            return Some((host(TransmitKind::Rtp), Reach::default()));
+            return (host(TransmitKind::Rtp), Reach::default());
         }
         let external = nat
             .external_address
-            .filter(|outside| outside.is_ipv4() == ip.is_ipv4());
+            .filter(|outside| outside.is_ipv4() == self.ip.is_ipv4());
         let default = |component| match external {
             Some(outside) => SocketAddr::new(outside, host(component).port()),
-            None => gathered.outside(ip, component).unwrap_or_else(|| host(component)),
+            None => (self.gathered.outside(self.ip, component)).unwrap_or_else(|| host(component)),
         };
         let (rtp, rtcp) = (default(TransmitKind::Rtp), default(TransmitKind::Rtcp));
         let spoken = match nat.ice {
             IcePolicy::Off => false,
             // What has been agreed is kept up in our own offers (hold).
-            IcePolicy::Answer => !offering || self.agreed.is_some_and(|agreed| agreed.awaits_path),
+            IcePolicy::Answer => !offering || self.ice,
             IcePolicy::Offer => true,
         };
-        let ice = gathered
-            .credentials
-            .clone()
-            .filter(|_| spoken)
-            .map(|credentials| {
-                let mut candidates = gathered.candidates(ip);
-                if let Some(outside) = external {
-                    candidates.extend(Gathered::forwarded(&candidates, outside));
-                }
-                LocalIce {
-                    credentials,
-                    candidates,
-                }
-            });
+        let credentials = self.gathered.credentials.clone().filter(|_| spoken);
+        let ice = credentials.map(|credentials| {
+            let mut candidates = self.gathered.candidates(self.ip);
+            if let Some(outside) = external {
+                candidates.extend(Gathered::forwarded(&candidates, outside));
+            }
+            LocalIce {
+                credentials,
+                candidates,
+            }
+        });
         let beside = rtcp == SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1));
         let rtcp = Some(rtcp).filter(|_| !beside);
-        Some((rtp, Reach { rtcp, ice }))
+        (rtp, Reach { rtcp, ice })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use super::*;
+    use crate::media::ice::Credentials;
+
+    fn known(mapped: bool, at_home: bool) -> Known {
+        let outside = |port| mapped.then(|| SocketAddr::from(([203, 0, 113, 7], port)));
+        Known {
+            ip: [10, 0, 0, 2].into(),
+            gathered: Gathered {
+                mapped: [outside(40_001), outside(40_008)],
+                relayed: [
+                    mapped.then(|| SocketAddr::from(([198, 51, 100, 9], 50_000))),
+                    None,
+                ],
+                credentials: Some(Credentials {
+                    username_fragment: "name".to_owned(),
+                    password: "word".to_owned(),
+                }),
+                ..Gathered::plain(16_384)
+            },
+            at_home,
+            ice: false,
+        }
+    }
+
+    #[test]
+    fn what_is_told_of_us() {
+        let external_address = Some(IpAddr::from([192, 0, 2, 99]));
+        let mut told = String::new();
+        for (name, mapped, at_home, nat) in [
+            ("plain", false, false, Nat::default()),
+            ("STUN", true, false, Nat::default()),
+            (
+                "a call at home",
+                true,
+                true,
+                Nat {
+                    ice: IcePolicy::Offer,
+                    external_address,
+                },
+            ),
+            (
+                "a router that forwards",
+                false,
+                false,
+                Nat {
+                    ice: IcePolicy::Offer,
+                    external_address,
+                },
+            ),
+            (
+                "ICE",
+                true,
+                false,
+                Nat {
+                    ice: IcePolicy::Offer,
+                    external_address: None,
+                },
+            ),
+            (
+                "no ICE",
+                true,
+                false,
+                Nat {
+                    ice: IcePolicy::Off,
+                    external_address: None,
+                },
+            ),
+        ] {
+            for offering in [true, false] {
+                let (rtp, reach) = known(mapped, at_home).reach(&nat, offering);
+                let kind = if offering { "offer" } else { "answer" };
+                let _ = writeln!(told, "{name}, {kind}: {rtp}, rtcp {:?}", reach.rtcp);
+                for candidate in reach.ice.iter().flat_map(|ice| &ice.candidates) {
+                    let _ = writeln!(
+                        told,
+                        "  {} {:?} {:?} {} from {:?}",
+                        candidate.foundation,
+                        candidate.component,
+                        candidate.kind,
+                        candidate.address,
+                        candidate.related
+                    );
+                }
+            }
+        }
+        insta::assert_snapshot!(told);
     }
 }

@@ -28,7 +28,8 @@ use super::service;
 use super::setup::Setup;
 use super::strangers::Strangers;
 use crate::gateway::{Event, EventKind, Gateway, Input, LineName, Output, SessionId};
-use crate::media::VoicePath;
+use crate::media::traversal::Relay;
+use crate::media::{VoiceCommand, VoicePath};
 
 /// Inputs waiting for the loop; beyond it, whoever brings more waits.
 const INBOUND: usize = 256;
@@ -258,6 +259,12 @@ impl Crank {
             } => self.net.resolve(query, host, port),
             Output::Slic { line, action } => self.lines.act(&line, action, &mut self.audio),
             Output::Voice { line, command } => {
+                if let VoiceCommand::Path { rtp, .. } = &*command {
+                    match rtp {
+                        Some(rtp) => tracing::info!(%line, "media goes to {rtp}, where ICE has found a way"),
+                        None => tracing::warn!(%line, "media goes nowhere: ICE has no way to the peer"),
+                    }
+                }
                 if let Some(line) = self.lines.id(&line) {
                     self.audio.command(Command::Voice {
                         line,
@@ -277,6 +284,9 @@ impl Crank {
                 socket,
                 relay,
             } => {
+                if let Some(Relay { server, peer, .. }) = relay {
+                    tracing::info!(%line, "media for {peer} goes through the TURN server {server}");
+                }
                 if let Some(line) = self.lines.id(&line) {
                     self.audio.command(Command::Relay {
                         line,

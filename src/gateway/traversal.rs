@@ -170,3 +170,56 @@ impl Entry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::stun::{Class, Message, MessageWriter, attribute, method};
+    use crate::testing::epoch;
+
+    #[test]
+    fn a_call_hears_of_its_sockets_once_the_server_has_told_their_addresses() {
+        let (now, line) = (epoch(), LineName("kitchen".into()));
+        let session = SessionId(7);
+        let server = SocketAddr::from(([192, 0, 2, 9], 3478));
+        let config = TraversalConfig {
+            ice: false,
+            stun_server: Some(server),
+            turn_server: None,
+        };
+        let mut traversals = Traversals::default();
+        traversals.open(now, session, &config, 16_384, [1; 32]);
+        let asked = traversals.poll(&line);
+        assert_eq!(asked.len(), 2, "both sockets ask: {asked:?}");
+        let mut told = Vec::new();
+        for (asked, port) in asked.into_iter().zip([40_001, 40_008]) {
+            let Follows::Out(Output::MediaTransmit {
+                socket,
+                remote,
+                bytes,
+                ..
+            }) = asked
+            else {
+                panic!("{asked:?}");
+            };
+            assert_eq!(remote, server);
+            let id = Message::parse(&bytes).unwrap().transaction();
+            let mapped = SocketAddr::from(([203, 0, 113, 7], port));
+            let answer = MessageWriter::new(Class::Success, method::BINDING, id)
+                .xor_address(attribute::XOR_MAPPED_ADDRESS, mapped)
+                .finish();
+            traversals.datagram(now, session, socket, server, false, &answer);
+            told.extend(traversals.poll(&line));
+        }
+        let [
+            Follows::Call(CallInput::Gathered { gathered, .. }),
+            Follows::Call(CallInput::MediaOpened { port: 16_384, .. }),
+        ] = told.as_slice()
+        else {
+            panic!("{told:?}");
+        };
+        assert_eq!(gathered.mapped[1].unwrap().port(), 40_008);
+        assert!(traversals.close(now, session).is_empty());
+        assert!(!traversals.owns(session) && traversals.poll_timeout().is_none());
+    }
+}

@@ -76,6 +76,11 @@ impl Process {
         (pipes.0.expect("a piped input"), pipes.1.expect("a piped output"))
     }
 
+    /// Its number.
+    pub fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     pub fn is_running(&mut self) -> bool {
         matches!(self.0.try_wait(), Ok(None))
     }

@@ -1,4 +1,4 @@
-//! The real program against real peers: Asterisk, Kamailio, baresip, pjsua2, scripted peers of sipp.
+//! The real program against real peers: Asterisk, Kamailio, baresip, pjsua2, coturn, scripted peers of sipp.
 //!
 //! `tests/lab/setup.sh interop` installs them; where one is missing its tests are skipped and say so. `tests/lab/interop.sh`
 //! runs all of this in a network of its own where nothing may be skipped.
@@ -14,8 +14,10 @@
 mod calls_in;
 mod calls_out;
 mod encryption;
+mod home;
 mod keys;
 mod lab;
+mod nat;
 mod odd_peers;
 mod other_telephones;
 mod peers;

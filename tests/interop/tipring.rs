@@ -7,6 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::home::{HOME, Home};
 use crate::lab::{Process, SIP_PORT, address, wait_until};
 use crate::telephone::Telephone;
 
@@ -53,13 +54,30 @@ impl Tipring {
 
     /// Starts it, with more keys for the line, `key: value` separated by `, `.
     pub fn start_with(account: &Account, line_keys: &str) -> Self {
+        let program = Command::new(env!("CARGO_BIN_EXE_tipring"));
+        Self::start_as(program, address(), account, "", line_keys)
+    }
+
+    /// Starts it in a home behind a router, with these keys in the section `nat`.
+    pub fn start_at_home(home: &Home, account: &Account, nat_keys: &str) -> Self {
+        let program = home.command(env!("CARGO_BIN_EXE_tipring"));
+        Self::start_as(program, HOME, account, nat_keys, "")
+    }
+
+    fn start_as(
+        mut program: Command,
+        address: Ipv4Addr,
+        account: &Account,
+        nat_keys: &str,
+        line_keys: &str,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let address = address();
         let socket = folder.path().join("kitchen.sock");
         let config = format!(
             "country: ua\n\
              sip: {{ bind: \"{address}:{SIP_PORT}\" }}\n\
              control: {{ socket: {control:?} }}\n\
+             nat: {{ {nat_keys} }}\n\
              accounts:\n  office: {{ server: {server:?}, username: {username:?}, password: {password:?}, \
              register: {register}, expires_s: {expires_s}, {keys} }}\n\
              lines:\n  - {{ name: kitchen, account: office, echo_canceller: false, dial_plan: \"(xxx|xxxx)\", \
@@ -75,7 +93,7 @@ impl Tipring {
         std::fs::write(folder.path().join("tipring.yaml"), config).expect("written");
         let log = std::fs::File::create(folder.path().join("log")).expect("a file");
         let process = Process::start(
-            Command::new(env!("CARGO_BIN_EXE_tipring"))
+            program
                 .arg("run")
                 .arg("--config")
                 .arg(folder.path().join("tipring.yaml"))

@@ -5,7 +5,7 @@
 #
 #   build     compiler and libraries
 #   test      + what `make test` needs
-#   interop   + real peers: Kamailio, baresip, sipp from Debian's packages, Asterisk, pjsua2 and PESQ into the
+#   interop   + real peers: Kamailio, baresip, coturn, sipp from Debian's packages, Asterisk, pjsua2 and PESQ into the
 #             cache
 #   all       + cargo-deny and cargo-fuzz
 #
@@ -67,7 +67,7 @@ test_packages() {
 }
 
 interop_packages() {
-    packages mmdebstrap sip-tester baresip-core kamailio iproute2 util-linux python3-venv python3-dev
+    packages mmdebstrap sip-tester baresip-core kamailio coturn nftables iproute2 util-linux python3-venv python3-dev
     mkdir -p "$cache"
     asterisk
     python_tools

@@ -27,14 +27,22 @@ impl Asterisk {
         Self::start_with_music(&[])
     }
 
+    /// Starts one at an address of the test's own.
+    pub fn start_at(address: Ipv4Addr) -> Option<Self> {
+        Self::start_as(address, &[])
+    }
+
     /// Starts one that plays this to whom is held, over and over.
     pub fn start_with_music(music: &[i16]) -> Option<Self> {
+        Self::start_as(address(), music)
+    }
+
+    fn start_as(address: Ipv4Addr, music: &[i16]) -> Option<Self> {
         let root = cache().join("asterisk");
         if !root.join("usr/sbin/asterisk").exists() {
             return skip("no Asterisk");
         }
         let run = tempfile::tempdir().expect("a temporary folder");
-        let address = address();
         for folder in ["etc", "lib", "spool", "log", "music"] {
             std::fs::create_dir(run.path().join(folder)).expect("a folder");
         }

@@ -31,7 +31,14 @@ pub struct Baresip {
 impl Baresip {
     /// Starts one that is reached as `user` at its address, unregistered; `None` where it isn't installed.
     pub fn at(user: &str) -> Option<Self> {
-        Self::start(|address| format!("<sip:{user}@{address}>;regint=0"))
+        Self::start(address(), |address| format!("<sip:{user}@{address}>;regint=0"))
+    }
+
+    /// The same at an address of the test's own, with ICE.
+    pub fn with_ice(user: &str, address: Ipv4Addr) -> Option<Self> {
+        Self::start(address, |address| {
+            format!("<sip:{user}@{address}>;regint=0;medianat=ice")
+        })
     }
 
     /// The same with `mediaenc` of its account set.
@@ -42,20 +49,19 @@ impl Baresip {
     /// Starts one that registers at Asterisk.
     pub fn registered(asterisk: &Asterisk, user: &str) -> Option<Self> {
         let server = asterisk.address;
-        let baresip = Self::start(|_| {
+        let baresip = Self::start(address(), |_| {
             format!("<sip:{user}@{server}>;auth_user={user};auth_pass=secret{user};regint=60")
         })?;
         wait_until("baresip is registered", 5, || asterisk.has_contact(user));
         Some(baresip)
     }
 
-    fn start(account: impl FnOnce(Ipv4Addr) -> String) -> Option<Self> {
+    fn start(address: Ipv4Addr, account: impl FnOnce(Ipv4Addr) -> String) -> Option<Self> {
         let modules = modules();
         let (Some(program), Some(modules)) = (find_program("baresip"), modules) else {
             return skip("no baresip");
         };
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let address = address();
         let config = std::fs::read_to_string(lab_folder().join("baresip/config")).expect("its configuration");
         let config = config
             .replace("@ADDRESS@", &address.to_string())
