@@ -11,6 +11,7 @@ use super::{NatServers, Output, SessionId};
 use crate::call::state::LineState;
 use crate::call::{CallEvent, CallInput, CallOutput, FinishedCall, LineCalls, Nat};
 use crate::line::{DigitSource, Line, LineCommand, LineEvent, LineInput, LineOutput};
+use crate::media::traversal::Way;
 use crate::media::{TransmitKind, VoiceCommand, VoiceEvent};
 use crate::sip::ua::{AccountName, UaCommand};
 
@@ -186,15 +187,40 @@ impl Port {
 
     /// `false`: there was nothing.
     fn drain_traversals(&mut self, now: Instant) -> bool {
-        let follows = self.traversals.poll(&self.config.name);
+        let follows = self.traversals.poll();
         let any = !follows.is_empty();
         for follows in follows {
             match follows {
                 Follows::Out(output) => self.out(output),
                 Follows::Call(input) => self.calls.handle_input(now, input),
+                Follows::Path(session, path) => self.media_path(now, session, path),
             }
         }
         any
+    }
+
+    /// A session has a way, or none any more.
+    fn media_path(&mut self, now: Instant, session: SessionId, path: Option<(Way, Option<Way>)>) {
+        let parked = self.calls.is_parked(session);
+        let (rtp, rtcp) = path.map_or((None, None), |(rtp, rtcp)| (Some(rtp), rtcp));
+        for (socket, way) in [(TransmitKind::Rtp, rtp), (TransmitKind::Rtcp, rtcp)] {
+            self.out(Output::Relay {
+                line: self.name().clone(),
+                session,
+                socket,
+                relay: way.and_then(|way| way.relay),
+            });
+        }
+        self.voice_out(VoiceCommand::Path {
+            rtp: rtp.map(|way| way.to),
+            rtcp: rtcp.map(|way| way.to),
+            parked,
+        });
+        // Of a call that isn't heard nobody misses the media yet.
+        if path.is_none() && !parked {
+            self.calls
+                .handle_input(now, CallInput::Voice(VoiceEvent::RtpTimeout));
+        }
     }
 
     fn line_output(&mut self, now: Instant, output: LineOutput) {

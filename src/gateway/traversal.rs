@@ -3,11 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use super::config::LineName;
 use super::{Output, SessionId};
 use crate::call::{CallInput, Connect};
+use crate::media::TransmitKind;
 use crate::media::traversal::{Traversal, TraversalConfig, TraversalEvent, Way};
-use crate::media::{TransmitKind, VoiceCommand, VoiceEvent};
 
 /// The sessions of one line whose sockets are open.
 #[derive(Debug, Default)]
@@ -28,6 +27,8 @@ pub(super) enum Follows {
     Out(Output),
     /// For the line's calls.
     Call(CallInput),
+    /// Media of a session goes this way, RTP and RTCP; `None`: nowhere any more.
+    Path(SessionId, Option<(Way, Option<Way>)>),
 }
 
 impl Traversals {
@@ -106,14 +107,14 @@ impl Traversals {
     }
 
     /// What follows, in order.
-    pub fn poll(&mut self, line: &LineName) -> Vec<Follows> {
+    pub fn poll(&mut self) -> Vec<Follows> {
         let mut follows = Vec::new();
         for entry in &mut self.sessions {
             while let Some(output) = entry.transmit() {
                 follows.push(Follows::Out(output));
             }
             while let Some(event) = entry.traversal.poll_event() {
-                entry.event(line, event, &mut follows);
+                entry.event(event, &mut follows);
             }
         }
         follows
@@ -136,14 +137,8 @@ impl Entry {
         })
     }
 
-    fn event(&self, line: &LineName, event: TraversalEvent, follows: &mut Vec<Follows>) {
+    fn event(&self, event: TraversalEvent, follows: &mut Vec<Follows>) {
         let session = self.session;
-        let voice = |rtp, rtcp| {
-            Follows::Out(Output::Voice {
-                line: line.clone(),
-                command: Box::new(VoiceCommand::Path { rtp, rtcp }),
-            })
-        };
         match event {
             TraversalEvent::Gathered => {
                 let gathered = self.traversal.gathered().clone();
@@ -152,21 +147,8 @@ impl Entry {
                 follows.push(Follows::Call(CallInput::Gathered { session, gathered }));
                 follows.push(Follows::Call(CallInput::MediaOpened { session, port }));
             }
-            TraversalEvent::Path { rtp, rtcp } => {
-                for (socket, way) in [(TransmitKind::Rtp, Some(rtp)), (TransmitKind::Rtcp, rtcp)] {
-                    follows.push(Follows::Out(Output::Relay {
-                        line: line.clone(),
-                        session,
-                        socket,
-                        relay: way.and_then(|way| way.relay),
-                    }));
-                }
-                follows.push(voice(Some(rtp.to), rtcp.map(|way: Way| way.to)));
-            }
-            TraversalEvent::Lost => {
-                follows.push(voice(None, None));
-                follows.push(Follows::Call(CallInput::Voice(VoiceEvent::RtpTimeout)));
-            }
+            TraversalEvent::Path { rtp, rtcp } => follows.push(Follows::Path(session, Some((rtp, rtcp)))),
+            TraversalEvent::Lost => follows.push(Follows::Path(session, None)),
         }
     }
 }
@@ -179,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_call_hears_of_its_sockets_once_the_server_has_told_their_addresses() {
-        let (now, line) = (epoch(), LineName("kitchen".into()));
+        let now = epoch();
         let session = SessionId(7);
         let server = SocketAddr::from(([192, 0, 2, 9], 3478));
         let config = TraversalConfig {
@@ -189,7 +171,7 @@ mod tests {
         };
         let mut traversals = Traversals::default();
         traversals.open(now, session, &config, 16_384, [1; 32]);
-        let asked = traversals.poll(&line);
+        let asked = traversals.poll();
         assert_eq!(asked.len(), 2, "both sockets ask: {asked:?}");
         let mut told = Vec::new();
         for (asked, port) in asked.into_iter().zip([40_001, 40_008]) {
@@ -209,7 +191,7 @@ mod tests {
                 .xor_address(attribute::XOR_MAPPED_ADDRESS, mapped)
                 .finish();
             traversals.datagram(now, session, socket, server, false, &answer);
-            told.extend(traversals.poll(&line));
+            told.extend(traversals.poll());
         }
         let [
             Follows::Call(CallInput::Gathered { gathered, .. }),

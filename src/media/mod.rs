@@ -141,6 +141,8 @@ pub enum VoiceCommand {
         rtp: Option<SocketAddr>,
         /// Where RTCP goes.
         rtcp: Option<SocketAddr>,
+        /// It is the parked session's.
+        parked: bool,
     },
     /// How the session's packets are protected from now on; comes before the [`Session`](Self::Session) it is for.
     /// The end of the session ends it. Keys that stay as they are go on counting their packets.

@@ -180,8 +180,13 @@ impl VoicePath {
             VoiceCommand::Session(params) => self.begin_or_change(now_us, params),
             VoiceCommand::EndSession => self.end_session(now_us),
             VoiceCommand::SendKey { key, duration_ms } => self.send_key(key, duration_ms),
-            VoiceCommand::Path { rtp, rtcp } => {
-                if let Some(session) = &mut self.session {
+            VoiceCommand::Path { rtp, rtcp, parked } => {
+                let session = if parked {
+                    &mut self.parked.session
+                } else {
+                    &mut self.session
+                };
+                if let Some(session) = session {
                     session.set_path(now_us, rtp, rtcp);
                 }
             }

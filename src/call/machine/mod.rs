@@ -173,7 +173,13 @@ impl LineCalls {
             CallInput::NoRoute { reason, status } => self.fail_outgoing(now, status, &reason),
             CallInput::MediaOpened { session, port } => self.media_opened(now, session, port),
             CallInput::Gathered { session, gathered } => {
-                if let Some(leg) = self.leg_mut().filter(|leg| leg.media.session == session) {
+                let waiting = self.waiting.as_mut().map(|waiting| &mut waiting.leg);
+                let waiting = waiting.filter(|leg| leg.media.session == session);
+                let leg = match waiting {
+                    None => self.leg_mut().filter(|leg| leg.media.session == session),
+                    waiting => waiting,
+                };
+                if let Some(leg) = leg {
                     leg.media.gathered = Some(*gathered);
                 }
             }
@@ -292,6 +298,12 @@ impl LineCalls {
     /// Whether `session` is one of this line's.
     pub fn owns_session(&self, session: SessionId) -> bool {
         self.legs().any(|leg| leg.media.session == session)
+    }
+
+    /// Whether `session` is that of a call which isn't heard at present.
+    pub fn is_parked(&self, session: SessionId) -> bool {
+        self.legs()
+            .any(|leg| leg.media.session == session && leg.media.parked)
     }
 
     /// The calls in progress, the one the line is busy with first.

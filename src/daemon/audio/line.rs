@@ -16,6 +16,7 @@ use super::thread::TICK;
 use super::{LineId, Report, StrayDatagram};
 use crate::daemon::hardware;
 use crate::dsp::FRAME;
+use crate::gateway::SessionId;
 use crate::line::SlicAction;
 use crate::media::{TransmitKind, VoiceCommand, VoicePath};
 
@@ -282,6 +283,12 @@ impl AudioLine {
             }
         }
         self.after_work(now, reports);
+    }
+
+    /// A session's sockets, heard or parked.
+    pub(super) fn sockets_of(&mut self, session: SessionId) -> Option<&mut SessionSockets> {
+        let both = self.sockets.iter_mut().chain(&mut self.parked_sockets);
+        both.into_iter().find(|sockets| sockets.session == session)
     }
 
     /// What has come to the sessions' sockets and isn't media.

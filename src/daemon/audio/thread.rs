@@ -288,8 +288,7 @@ impl AudioLoop {
                     relay,
                 } => {
                     if let Some(index) = self.index_of(line)
-                        && let Some(sockets) = &mut self.lines[index].sockets
-                        && sockets.session == session
+                        && let Some(sockets) = self.lines[index].sockets_of(session)
                     {
                         sockets.set_relay(socket, relay);
                     }

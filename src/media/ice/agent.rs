@@ -90,7 +90,7 @@ impl Agent {
 
     /// Begins to check: from these bases, all of one IP version, to the peer's candidates. Named the same peer again
     /// (a re-INVITE without restart) it goes on as it was; another one begins a new session, and the way that was
-    /// chosen serves until there is another (RFC 8445 section 9).
+    /// chosen serves until there is another (RFC 8445 section 9). `true`: a new session has begun.
     pub fn start(
         &mut self,
         now: Instant,
@@ -98,9 +98,9 @@ impl Agent {
         ipv4: bool,
         remote: &Description,
         controlling: bool,
-    ) {
+    ) -> bool {
         if self.remote.as_ref() == Some(&remote.credentials) {
-            return;
+            return false;
         }
         self.remote = Some(remote.credentials.clone());
         self.remote_lite = remote.lite;
@@ -116,6 +116,7 @@ impl Agent {
         for early in std::mem::take(&mut self.early) {
             self.learn_from_check(now, &early);
         }
+        true
     }
 
     /// New credentials, for an offer that restarts (RFC 8445 section 9). Checks with the old ones are answered no more.

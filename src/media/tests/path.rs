@@ -61,6 +61,7 @@ fn nothing_is_sent_before_there_is_a_way_nor_after() {
     let command = VoiceCommand::Path {
         rtp: Some(way),
         rtcp: Some(way),
+        parked: false,
     };
     path.handle_command(at(20_000_000), command);
     let packets = sent(&mut path, 20, 10);
@@ -84,6 +85,7 @@ fn nothing_is_sent_before_there_is_a_way_nor_after() {
     let lost = VoiceCommand::Path {
         rtp: None,
         rtcp: None,
+        parked: false,
     };
     path.handle_command(at(31_000_000), lost);
     assert_eq!(sent(&mut path, 31, 20), []);
@@ -100,6 +102,7 @@ fn a_new_offer_that_keeps_ice_keeps_the_way() {
     let command = VoiceCommand::Path {
         rtp: Some(way),
         rtcp: None,
+        parked: false,
     };
     path.handle_command(at(0), command);
     path.handle_command(
@@ -117,6 +120,39 @@ fn a_new_offer_that_keeps_ice_keeps_the_way() {
         packets.iter().any(|(_, to, _)| *to == rtp_address(1)),
         "without ICE any more: as described"
     );
+}
+
+#[test]
+fn what_befalls_the_way_of_a_parked_session_leaves_the_heard_one_alone() {
+    let awaiting = SessionParams {
+        awaits_path: true,
+        ..params(1)
+    };
+    let way = |end| VoiceCommand::Path {
+        rtp: Some(SocketAddr::from(([203, 0, 113, end], 40_000))),
+        rtcp: None,
+        parked: false,
+    };
+    let mut path = session(awaiting);
+    path.handle_command(at(0), way(4));
+    path.handle_command(at(0), VoiceCommand::SwapSessions);
+    path.handle_command(at(0), VoiceCommand::Session(awaiting));
+    path.handle_command(at(0), way(5));
+    let lost = VoiceCommand::Path {
+        rtp: None,
+        rtcp: None,
+        parked: true,
+    };
+    path.handle_command(at(0), lost);
+    let packets = sent(&mut path, 0, 1);
+    assert!(
+        !packets.is_empty()
+            && packets
+                .iter()
+                .all(|(_, to, _)| to.ip().to_string() == "203.0.113.5")
+    );
+    path.handle_command(at(1_000_000), VoiceCommand::SwapSessions);
+    assert_eq!(sent(&mut path, 1, 1), [], "the parked one has no way any more");
 }
 
 #[test]

@@ -127,8 +127,15 @@ impl Traversal {
                 });
             }
         }
-        if let Some(agent) = &mut self.agent {
-            agent.start(now, &bases, ip.is_ipv4(), remote, controlling);
+        if let Some(agent) = &mut self.agent
+            && agent.start(now, &bases, ip.is_ipv4(), remote, controlling)
+        {
+            // Whoever has a way goes on using it; the next one is told in any case.
+            for socket in &mut self.sockets {
+                socket.selected = None;
+                socket.way = None;
+            }
+            self.path = None;
         }
         self.drain(now);
     }

@@ -43,7 +43,9 @@ impl Baresip {
 
     /// The same with `mediaenc` of its account set.
     pub fn encrypting(user: &str, mode: &str) -> Option<Self> {
-        Self::start(|address| format!("<sip:{user}@{address}>;regint=0;mediaenc={mode}"))
+        Self::start(address(), |address| {
+            format!("<sip:{user}@{address}>;regint=0;mediaenc={mode}")
+        })
     }
 
     /// Starts one that registers at Asterisk.
