@@ -358,7 +358,8 @@ mod tests {
 
     #[test]
     fn a_call_in_the_daemon_takes_10_ms_longer_than_the_voice_path_is_tested_with() {
-        let text = "country: ua\nlines: [{name: hall, interface: {driver: virtual, socket: /run/hall.sock}}]\n";
+        let text =
+            "country: ua\nlines: [{name: hall, interface: {driver: virtual, socket: /run/hall.sock}}]\n";
         let config = config::check(text.as_bytes(), "t.yaml").model.unwrap();
         let setup = line_setup(&config.lines[0], &config.media);
         assert_eq!(setup.voice.jitter, JitterConfig::default());
