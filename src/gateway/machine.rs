@@ -11,6 +11,7 @@ use super::config::{GatewayConfig, LineName, PortConfig};
 use super::event::{Event, EventKind};
 use super::placement::Lookups;
 use super::port::{Port, PortOutput};
+use super::sip_mapping::SipMapping;
 use super::wall_clock::WallClock;
 use super::{Input, NatServers, Output, routing};
 use crate::call::{CallInput, FinishedCall, SipEvent};
@@ -32,6 +33,7 @@ pub struct Gateway {
     pub(super) outputs: VecDeque<Output>,
     closing: Closing,
     nat_servers: NatServers,
+    sip_mapping: SipMapping,
 }
 
 /// How far a shutdown has come.
@@ -58,6 +60,7 @@ impl Gateway {
             },
             draw_seed(&mut random),
         );
+        let sip_mapping = SipMapping::new(seed.map(|byte| byte ^ 0x55));
         let mut gateway = Self {
             config: GatewayConfig {
                 accounts: Vec::new(),
@@ -74,6 +77,7 @@ impl Gateway {
             outputs: VecDeque::new(),
             closing: Closing::No,
             nat_servers: NatServers::default(),
+            sip_mapping,
         };
         gateway.configure(now, config);
         gateway.drain(now);
@@ -87,6 +91,13 @@ impl Gateway {
             Input::Voice { line, event } => self.with_port(&line, |port| port.voice(now, event)),
             Input::LineFault { line, fault } => self.with_port(&line, |port| port.set_fault(now, fault)),
             Input::Sip(UaInput::Resolved { query, result }) => self.resolved(now, query, result),
+            Input::Sip(UaInput::Datagram { remote, bytes, .. })
+                if self.sip_mapping.is_from_server(remote, &bytes) =>
+            {
+                if self.sip_mapping.handle_datagram(now, &bytes) {
+                    self.user_agent.handle_input(now, UaInput::MappingChanged);
+                }
+            }
             Input::Sip(input) => self.user_agent.handle_input(now, input),
             Input::MediaOpened { session, port } => self.media_opened(now, session, port),
             Input::MediaDatagram {
@@ -100,7 +111,11 @@ impl Gateway {
                     port.media_datagram(now, session, socket, remote, relayed, &bytes);
                 }
             }
-            Input::NatServers(servers) => self.nat_servers = *servers,
+            Input::NatServers(servers) => {
+                let stun = servers.stun.filter(|_| self.config.sip_udp.is_some());
+                self.sip_mapping.set_server(now, stun);
+                self.nat_servers = *servers;
+            }
             Input::MediaFailed { session, reason } => {
                 if let Some(port) = self.ports.iter_mut().find(|port| port.owns_session(session)) {
                     port.call_input(now, CallInput::MediaFailed { session, reason });
@@ -128,6 +143,7 @@ impl Gateway {
         if self.user_agent.poll_timeout().is_some_and(|due| due <= now) {
             self.user_agent.handle_timeout(now);
         }
+        self.sip_mapping.handle_timeout(now);
         self.drain(now);
     }
 
@@ -139,7 +155,10 @@ impl Gateway {
     /// When to call [`handle_timeout`](Self::handle_timeout) at the latest.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let ports = self.ports.iter().filter_map(Port::poll_timeout);
-        ports.chain(self.user_agent.poll_timeout()).min()
+        ports
+            .chain(self.user_agent.poll_timeout())
+            .chain(self.sip_mapping.poll_timeout())
+            .min()
     }
 
     /// How much the user agent holds; nothing of it once every call and its lingering are over.
@@ -227,6 +246,9 @@ impl Gateway {
             } else {
                 break;
             }
+        }
+        while let Some(output) = self.sip_mapping.poll_output() {
+            self.outputs.push_back(output);
         }
         self.ports.retain(|port| !port.leaving || !port.calls.is_quiet());
         if self.closing == Closing::Quiet && self.ports.iter().all(|port| port.calls.is_quiet()) {

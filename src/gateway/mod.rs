@@ -16,6 +16,7 @@ mod nat;
 mod placement;
 mod port;
 mod routing;
+mod sip_mapping;
 pub mod status;
 mod traversal;
 mod wall_clock;

@@ -2,12 +2,10 @@
 //! never to send back to where media came from by itself, so that only what we tell it can have helped.
 
 use crate::home::{Home, Router};
-use crate::lab::pass;
 use crate::peers::{Asterisk, Baresip, Coturn, SAYS_HZ, coturn};
 use crate::sound;
+use crate::telephone::Telephone;
 use crate::tipring::{Account, DIAL_TONE_HZ, Tipring};
-
-use std::time::Duration;
 
 /// The subscriber whose media Asterisk sends where the description says (6013), or finds by ICE (6014).
 fn subscriber(asterisk: &Asterisk, username: &'static str, password: &'static str) -> Account {
@@ -26,22 +24,22 @@ fn with_ice(asterisk: &Asterisk) -> Account {
     subscriber(asterisk, "6014", "secret6014")
 }
 
-/// Calls the echo and compares what comes back.
-fn assert_echo(asterisk: &Asterisk, tipring: &Tipring) {
+/// A telephone that talks to the echo.
+fn talking(tipring: &Tipring) -> Telephone {
     tipring.wait_account("registered", 5);
     let telephone = tipring.telephone();
     telephone.lift();
     telephone.wait_tone(DIAL_TONE_HZ, 2);
     telephone.press("600");
     tipring.wait_line("talking", 5);
-    // ICE is given the time it takes.
-    pass(Duration::from_millis(2500));
-    let said = asterisk.speech();
-    let mark = telephone.mark();
-    telephone.say(said.clone());
-    telephone.wait_silent();
-    telephone.listen(500);
-    sound::assert_alike(&said, &telephone.heard_since(mark), &tipring.folder());
+    telephone
+}
+
+/// What is said comes back.
+fn assert_echo(asterisk: &Asterisk, tipring: &Tipring) {
+    let telephone = talking(tipring);
+    telephone.say(sound::sine(1000.0, 5000));
+    telephone.wait_tone(1000.0, 5);
     telephone.hang_up();
     tipring.wait_line("idle", 3);
     asterisk.wait_channels(0, 5);
@@ -89,8 +87,17 @@ fn behind_a_symmetric_router_ice_finds_the_way_to_asterisk() {
     };
     let nat = format!("ice: offer, stun_server: \"{server}\"");
     let tipring = Tipring::start_at_home(&home, &with_ice(&asterisk), &nat);
-    assert_echo(&asterisk, &tipring);
-    tipring.wait_log("media goes to", 1);
+    let telephone = talking(&tipring);
+    tipring.wait_log("media goes to", 5);
+    telephone.wait_quiet(300, 3);
+    let said = asterisk.speech();
+    let mark = telephone.mark();
+    telephone.say(said.clone());
+    telephone.wait_silent();
+    telephone.listen(500);
+    sound::assert_alike(&said, &telephone.heard_since(mark), &tipring.folder());
+    telephone.hang_up();
+    asterisk.wait_channels(0, 5);
     assert!(!tipring.log().contains("through the TURN server"));
 }
 

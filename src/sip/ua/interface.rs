@@ -77,6 +77,8 @@ pub enum UaInput {
     },
     /// What the call room or the daemon wants.
     Command(UaCommand),
+    /// A router has given our UDP socket another address outside.
+    MappingChanged,
 }
 
 /// An address and which of ours is used towards it.

@@ -19,6 +19,7 @@ mod hop;
 mod incoming;
 mod interface;
 mod job;
+mod mapping;
 mod options;
 mod outgoing;
 mod prack;
@@ -173,6 +174,7 @@ impl UserAgent {
                 }
             }
             UaInput::Command(command) => self.handle_command(now, command),
+            UaInput::MappingChanged => self.mapping_changed(now),
         }
         self.check_closed(now);
     }

@@ -165,7 +165,7 @@ impl UserAgent {
     }
 
     /// Sends REGISTER.
-    fn register(&mut self, now: Instant, account: &AccountName) {
+    pub(super) fn register(&mut self, now: Instant, account: &AccountName) {
         let Some(registration) = self.registrations.get_mut(account) else {
             return;
         };
