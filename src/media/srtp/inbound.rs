@@ -12,6 +12,10 @@ use super::{MKI_BYTES_MAX, SrtpError, Suite, index};
 /// has the key can make more.
 const SOURCES_MAX: usize = 4;
 
+/// Rounds of the sequence number that may have gone by unheard, 22 minutes each at 20 ms: the call was on hold beside
+/// another one, or began before we listened. A genuine packet is found behind so many at most.
+const CYCLES_MISSED_MAX: u64 = 3;
+
 /// What is known of one source.
 #[derive(Clone, Copy, Debug, Default)]
 struct Source {
@@ -68,30 +72,27 @@ impl Inbound {
     pub fn unprotect_rtp(&mut self, packet: &mut [u8]) -> Result<usize, SrtpError> {
         let (ssrc, sequence) = (rtp_ssrc(packet)?, rtp_sequence(packet)?);
         let mut window = self.rtp_sources.window(ssrc);
-        let (index, length) = match window.newest() {
-            Some(newest) => {
-                let index = index::estimate(newest, sequence);
-                if !window.admits(index) {
-                    return Err(SrtpError::Replayed);
-                }
-                (index, self.rtp.open_rtp(packet, index, self.mki_bytes)?)
-            }
-            // The first packet that is heard need not be the first that was sent, and many a sender begins just below
-            // the end of the numbers: then its counter may stand at one already.
-            None => {
-                let index = u64::from(sequence);
-                match self.rtp.open_rtp(packet, index, self.mki_bytes) {
-                    Err(SrtpError::Unauthentic) => {
-                        let index = index + 0x1_0000;
-                        (index, self.rtp.open_rtp(packet, index, self.mki_bytes)?)
-                    }
-                    opened => (index, opened?),
-                }
-            }
+        let likely = match window.newest() {
+            Some(newest) => index::estimate(newest, sequence),
+            // The first packet that is heard need not be the first that was sent.
+            None => u64::from(sequence),
         };
-        window.note(index);
-        self.rtp_sources.keep(ssrc, window);
-        Ok(length)
+        if !window.admits(likely) {
+            return Err(SrtpError::Replayed);
+        }
+        for cycle in 0..=CYCLES_MISSED_MAX {
+            let index = likely + (cycle << 16);
+            match self.rtp.open_rtp(packet, index, self.mki_bytes) {
+                Err(SrtpError::Unauthentic) => {}
+                Err(other) => return Err(other),
+                Ok(length) => {
+                    window.note(index);
+                    self.rtp_sources.keep(ssrc, window);
+                    return Ok(length);
+                }
+            }
+        }
+        Err(SrtpError::Unauthentic)
     }
 
     /// Opens a compound RTCP packet in place; its length then. One that is refused stays as it was.
