@@ -77,10 +77,13 @@ impl Inbound {
             // The first packet that is heard need not be the first that was sent.
             None => u64::from(sequence),
         };
-        if !window.admits(likely) {
-            return Err(SrtpError::Replayed);
-        }
-        for cycle in 0..=CYCLES_MISSED_MAX {
+        // What is too old for the window may also be far ahead.
+        let (first, refusal) = match window.admits(likely) {
+            true => (0, SrtpError::Unauthentic),
+            false if window.reaches(likely) => return Err(SrtpError::Replayed),
+            false => (1, SrtpError::Replayed),
+        };
+        for cycle in first..=CYCLES_MISSED_MAX {
             let index = likely + (cycle << 16);
             match self.rtp.open_rtp(packet, index, self.mki_bytes) {
                 Err(SrtpError::Unauthentic) => {}
@@ -92,7 +95,7 @@ impl Inbound {
                 }
             }
         }
-        Err(SrtpError::Unauthentic)
+        Err(refusal)
     }
 
     /// Opens a compound RTCP packet in place; its length then. One that is refused stays as it was.

@@ -27,6 +27,12 @@ impl ReplayWindow {
         }
     }
 
+    /// Whether the window goes back so far: whether what is known of a packet is known for certain.
+    pub fn reaches(&self, index: u64) -> bool {
+        self.newest
+            .is_some_and(|newest| newest.saturating_sub(index) < WINDOW)
+    }
+
     /// Notes a packet that was admitted and has proved genuine.
     pub fn note(&mut self, index: u64) {
         match self.newest {
