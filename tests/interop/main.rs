@@ -24,6 +24,7 @@ mod peers;
 mod pjsua;
 mod provider;
 mod registration;
+mod signalling;
 mod sound;
 mod telephone;
 mod tipring;
