@@ -1,7 +1,7 @@
 //! Values that say where something is: socket addresses, ports, paths.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -71,6 +71,40 @@ impl JsonSchema for SocketPath {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "string", "minLength": 1, "maxLength": SOCKET_PATH_MAX })
+    }
+}
+
+/// `ADDRESS` or `ADDRESS:PORT` of a name server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DnsServer(pub SocketAddr);
+
+/// Port of the Domain Name System (RFC 1035 4.2).
+const DNS_PORT: u16 = 53;
+
+impl Value for DnsServer {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        let expected = "the address of a name server, such as 192.0.2.53 or \"[2001:db8::53]:53\"";
+        let text = scalar(node, expected, problems)?;
+        let bare = text.parse().ok().map(|ip: IpAddr| SocketAddr::new(ip, DNS_PORT));
+        let server = bare.or_else(|| text.parse().ok()).map(Self);
+        if server.is_none() {
+            problems.error(node.place, format!("expected {expected}, found {}", shown(text)));
+        }
+        server
+    }
+}
+
+impl JsonSchema for DnsServer {
+    fn schema_name() -> Cow<'static, str> {
+        "DnsServer".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "minLength": 2 })
     }
 }
 

@@ -8,10 +8,13 @@ use crate::zone::{self, Zone};
 use super::accept_from;
 use super::emergency;
 use super::file::{
-    AccountFile, Accounts, File, OnRtpTimeoutName, RedirectsName, SipFile, SrtpName, TransportName,
+    AccountFile, Accounts, File, KeepAliveName, OnRtpTimeoutName, RedirectsName, SipFile, SrtpName, TlsFile,
+    TransportName,
 };
 use super::line::{self, Unique};
-use super::model::{Account, Control, Media, Model, OnRtpTimeout, Password, Sip, Srtp, Transport};
+use super::model::{
+    Account, Control, KeepAlive, Media, Model, OnRtpTimeout, Password, Sip, Srtp, Tls, TlsIdentity, Transport,
+};
 use super::nat;
 use super::nearest::suggestion;
 use super::problem::{Place, Problems};
@@ -20,6 +23,7 @@ use super::section::Located;
 /// `None` after an error that leaves nothing to use.
 pub(super) fn model(file: File, problems: &mut Problems) -> Option<Model> {
     let sip = sip(&file.sip.value, problems);
+    let tls = tls(&file.tls, problems);
     let media = media(&file, problems);
     let accounts = accounts(file.accounts, &sip, problems);
     let mut countries = Countries::default();
@@ -64,6 +68,7 @@ pub(super) fn model(file: File, problems: &mut Problems) -> Option<Model> {
     emergency::complete(&mut lines, &accounts.list);
     Some(Model {
         sip,
+        tls,
         emergency: emergency::model(&file.emergency.value),
         media,
         nat: nat::nat(&file.nat, problems),
@@ -81,10 +86,7 @@ fn sip(file: &SipFile, problems: &mut Problems) -> Sip {
         let transport = match name.value {
             TransportName::Udp => Transport::Udp,
             TransportName::Tcp => Transport::Tcp,
-            TransportName::Tls => {
-                problems.error(name.place, "TLS is not available yet");
-                continue;
-            }
+            TransportName::Tls => Transport::Tls,
         };
         if transports.contains(&transport) {
             problems.error(name.place, "this transport is repeated");
@@ -103,6 +105,43 @@ fn sip(file: &SipFile, problems: &mut Problems) -> Sip {
             None => concat!("tipring/", env!("CARGO_PKG_VERSION")).to_owned(),
         },
         accept_from: accept_from::model(file.accept_from.as_ref()),
+        dns_servers: file
+            .dns_servers
+            .value
+            .iter()
+            .map(|server| server.value.0)
+            .collect(),
+    }
+}
+
+fn tls(file: &Located<TlsFile>, problems: &mut Problems) -> Tls {
+    let tls = &file.value;
+    let identity = match (&tls.certificate_file, &tls.key_file) {
+        (Some(certificate), Some(key)) => Some(TlsIdentity {
+            certificate_file: certificate.value.0.clone(),
+            key_file: key.value.0.clone(),
+        }),
+        (None, None) => None,
+        (Some(one), None) | (None, Some(one)) => {
+            problems.error(one.place, "`certificate_file` and `key_file` go together");
+            None
+        }
+    };
+    if let (None, Some(port)) = (&identity, &tls.port) {
+        problems.warning(
+            port.place,
+            "without `certificate_file` there is no TLS listener, and no port for it",
+        );
+    }
+    if !tls.verify.value {
+        let text = "servers don't have to prove who they are: passwords and calls can be read on the way";
+        problems.warning(tls.verify.place, text);
+    }
+    Tls {
+        ca_file: tls.ca_file.as_ref().map(|path| path.value.0.clone()),
+        verify: tls.verify.value,
+        identity,
+        port: tls.port.as_ref().map(|port| narrow(port.value.0)),
     }
 }
 
@@ -171,7 +210,12 @@ fn account(name: String, file: AccountFile, sip: &Sip, problems: &mut Problems) 
         (None, None) => Password::None,
     };
     let server = file.server?;
-    if let Some(transport) = server.value.0.transport
+    let asked = if server.value.0.secure {
+        Some(Transport::Tls)
+    } else {
+        server.value.0.transport
+    };
+    if let Some(transport) = asked
         && !sip.transports.contains(&transport)
     {
         problems.error(server.place, "this transport is not among `sip.transports`");
@@ -200,6 +244,14 @@ fn account(name: String, file: AccountFile, sip: &Sip, problems: &mut Problems) 
         follow_redirects: matches!(file.redirects.value, RedirectsName::Follow),
         srtp: srtp(&file.srtp, problems),
         digest_md5: file.digest_md5.value,
+        outbound: file.outbound.value,
+        keep_alive: match file.keep_alive.value {
+            KeepAliveName::Crlf => KeepAlive::Crlf,
+            KeepAliveName::Options => KeepAlive::Options,
+            KeepAliveName::Off => KeepAlive::Off,
+        },
+        keep_alive_s: file.keep_alive_s.value.0,
+        forbidden_wait_s: file.forbidden_wait_s.value.0,
     })
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::accept_from::Source;
-use super::address::{BindAddress, FilePath, PortRange, SocketPath};
+use super::address::{BindAddress, DnsServer, FilePath, PortRange, SocketPath};
 use super::dial_plan::DialPlanText;
 use super::interface_file::InterfaceFile;
 use super::nat::{IpAddress, NatServer};
@@ -26,6 +26,8 @@ section! {
         country: required Text;
         /// Our end of SIP.
         sip: default SipFile = "{}";
+        /// TLS, for SIP: whom to trust, and our own certificate where there is one.
+        tls: default TlsFile = "{}";
         /// RTP and what is done with it.
         media: default MediaFile = "{}";
         /// How media finds its way through routers that translate addresses.
@@ -46,8 +48,9 @@ section! {
     SipFile {
         /// Address and port of the sockets, one a transport, for all accounts. Port 0: any free one.
         bind: default BindAddress = "0.0.0.0:5060";
-        /// Transports that sockets are opened for.
-        transports: default Vec<Located<TransportName>> = "[udp, tcp]";
+        /// Transports that may be used. TLS listens only where `tls.certificate_file` is given; connections of ours
+        /// need none.
+        transports: default Vec<Located<TransportName>> = "[udp, tcp, tls]";
         /// Value of the User-Agent and Server headers; empty: none are sent. Default: the program's name and
         /// version.
         user_agent: optional HeaderText;
@@ -55,6 +58,26 @@ section! {
         /// (192.0.2.0/24, "2001:db8::/32"), or any. Everybody else gets no answer at all. `any` lets scanners ring
         /// the telephones.
         accept_from: optional Vec<Located<Source>>;
+        /// Name servers to ask instead of those of /etc/resolv.conf: ADDRESS or ADDRESS:PORT.
+        dns_servers: default Vec<Located<DnsServer>> = "[]";
+    }
+}
+
+section! {
+    /// TLS, for SIP: whom to trust, and our own certificate where there is one. Servers that are asked for by
+    /// `sips:` or `;transport=tls` have to prove that they are the domain asked for.
+    TlsFile {
+        /// Path of further certificate authorities that are trusted beside the system's, PEM.
+        ca_file: optional FilePath;
+        /// Whether servers have to prove who they are; false: whoever sits on the way can read passwords and calls.
+        verify: default bool = "true";
+        /// Path of our own certificate, PEM, with those that lead to its authority. It is shown to servers that ask
+        /// for one, and makes us listen for TLS.
+        certificate_file: optional FilePath;
+        /// Path of its private key, PEM.
+        key_file: optional FilePath;
+        /// Port of the TLS listener. Default: the port after that of `sip.bind`.
+        port: optional Whole<1, 65535>;
     }
 }
 
@@ -175,8 +198,8 @@ section! {
 section! {
     /// An account at a SIP server.
     AccountFile {
-        /// Registrar and proxy: sip:HOST[:PORT][;transport=udp|tcp]. Without a port or transport they are found
-        /// as RFC 3263 says.
+        /// Registrar and proxy: sip:HOST[:PORT][;transport=udp|tcp|tls], or sips:HOST[:PORT] for TLS all the way.
+        /// Without a port or transport they are found as RFC 3263 says.
         server: required ServerUri;
         /// User part of the address of record. In quotes where it has leading zeros.
         username: required User;
@@ -212,6 +235,16 @@ section! {
         /// Whether the server may ask for the password by MD5. It is used only where nothing stronger is offered;
         /// false refuses it then, too.
         digest_md5: default bool = "true";
+        /// Whether the registrar is asked to keep our connection and call us over it (RFC 5626); registrars that
+        /// don't know that ignore it.
+        outbound: default bool = "true";
+        /// How the way to the server is kept open and watched: by CRLF (answered on TCP and TLS; on UDP only behind a
+        /// NAT, and unanswered), by OPTIONS requests, or not.
+        keep_alive: default KeepAliveName = "crlf";
+        /// Time between keep-alives, s. A server may ask for less.
+        keep_alive_s: default Whole<5, 3600> = "29";
+        /// Wait before registering again after the server has forbidden it (403), s.
+        forbidden_wait_s: default Whole<60, 86400> = "1200";
     }
 }
 
@@ -224,6 +257,18 @@ choice! {
         Optional = "optional",
         /// Always: a call that isn't encrypted is refused.
         Required = "required",
+    }
+}
+
+choice! {
+    /// How the way to a server is kept open and watched.
+    KeepAliveName {
+        /// Line ends, as RFC 5626 has it.
+        Crlf = "crlf",
+        /// OPTIONS requests.
+        Options = "options",
+        /// Not at all.
+        Off = "off",
     }
 }
 

@@ -15,6 +15,8 @@ use crate::zone::{CallerIdScheme, HookWindows, Zone};
 pub struct Model {
     /// Our end of SIP.
     pub sip: Sip,
+    /// TLS, for SIP.
+    pub tls: Tls,
     /// RTP and what is done with it.
     pub media: Media,
     /// How media finds its way through routers.
@@ -52,6 +54,30 @@ pub struct Sip {
     pub user_agent: String,
     /// Who is heard beside the accounts' servers.
     pub accept_from: AcceptFrom,
+    /// Name servers to ask; none: the system's.
+    pub dns_servers: Vec<SocketAddr>,
+}
+
+/// TLS, for SIP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificates of authorities trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// Whether servers have to prove who they are.
+    pub verify: bool,
+    /// Our own certificate, where there is one.
+    pub identity: Option<TlsIdentity>,
+    /// Port of the listener; `None`: the one after SIP's.
+    pub port: Option<u16>,
+}
+
+/// A certificate and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsIdentity {
+    /// Certificate, PEM, with those that lead to its authority.
+    pub certificate_file: PathBuf,
+    /// Private key, PEM.
+    pub key_file: PathBuf,
 }
 
 /// A transport of SIP that this program has.
@@ -61,6 +87,8 @@ pub enum Transport {
     Udp,
     /// Stream.
     Tcp,
+    /// Stream in TLS.
+    Tls,
 }
 
 /// RTP and what is done with it.
@@ -158,6 +186,14 @@ pub struct Account {
     pub ice: Option<Ice>,
     /// Seconds to ask for.
     pub expires_s: u32,
+    /// Ask the registrar to keep the flow (RFC 5626).
+    pub outbound: bool,
+    /// How the way to the server is kept open and watched.
+    pub keep_alive: KeepAlive,
+    /// Seconds between keep-alives.
+    pub keep_alive_s: u32,
+    /// Seconds to wait after the server has forbidden to register.
+    pub forbidden_wait_s: u32,
     /// Who is heard as if it were the account's server; never `anybody`.
     pub accept_from: AcceptFrom,
     /// Emergency numbers beside the country's.
@@ -207,7 +243,18 @@ pub enum Srtp {
     Required,
 }
 
-/// `sip:host[:port][;transport=udp|tcp]`.
+/// How the way to a server is kept open and watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepAlive {
+    /// RFC 5626.
+    Crlf,
+    /// OPTIONS requests.
+    Options,
+    /// Not at all.
+    Off,
+}
+
+/// `sip:host[:port][;transport=udp|tcp|tls]`, or `sips:`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Server {
     /// Name or literal address, IPv6 without its brackets.
@@ -216,14 +263,17 @@ pub struct Server {
     pub port: Option<u16>,
     /// Transport; `None`: as RFC 3263 finds it.
     pub transport: Option<Transport>,
+    /// `sips:`: nothing but TLS.
+    pub secure: bool,
 }
 
 impl std::fmt::Display for Server {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let scheme = if self.secure { "sips" } else { "sip" };
         if self.host.contains(':') {
-            write!(formatter, "sip:[{}]", self.host)?;
+            write!(formatter, "{scheme}:[{}]", self.host)?;
         } else {
-            write!(formatter, "sip:{}", self.host)?;
+            write!(formatter, "{scheme}:{}", self.host)?;
         }
         if let Some(port) = self.port {
             write!(formatter, ":{port}")?;
@@ -232,6 +282,7 @@ impl std::fmt::Display for Server {
             None => Ok(()),
             Some(Transport::Udp) => write!(formatter, ";transport=udp"),
             Some(Transport::Tcp) => write!(formatter, ";transport=tcp"),
+            Some(Transport::Tls) => write!(formatter, ";transport=tls"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `sip:host[:port][;transport=udp|tcp|tls]`: where an account's registrar and proxy is.
+//! `sip:host[:port][;transport=udp|tcp|tls]` or `sips:host`: where an account's registrar and proxy is.
 
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
@@ -10,7 +10,7 @@ use super::problem::Problems;
 use super::section::Value;
 use super::tree::{Content, Node};
 
-const EXPECTED: &str = "`sip:HOST`, `sip:HOST:PORT` or `sip:HOST;transport=udp|tcp`";
+const EXPECTED: &str = "`sip:HOST`, `sip:HOST:PORT`, `sip:HOST;transport=udp|tcp|tls` or `sips:HOST`";
 
 /// A server as it stands in the file.
 #[derive(Clone, Debug)]
@@ -44,17 +44,15 @@ impl JsonSchema for ServerUri {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "pattern": "^[sS][iI][pP]:[^@]+$" })
+        json_schema!({ "type": "string", "pattern": "^[sS][iI][pP][sS]?:[^@]+$" })
     }
 }
 
 /// Complaints never repeat the text: somebody may have written a password into it.
 fn parse(text: &str) -> Result<Server, String> {
     let (scheme, rest) = text.split_once(':').ok_or(format!("expected {EXPECTED}"))?;
-    if scheme.eq_ignore_ascii_case("sips") {
-        return Err("TLS is not available yet: use `sip:` with transport udp or tcp".to_owned());
-    }
-    if !scheme.eq_ignore_ascii_case("sip") {
+    let secure = scheme.eq_ignore_ascii_case("sips");
+    if !secure && !scheme.eq_ignore_ascii_case("sip") {
         return Err(format!("expected {EXPECTED}; it begins with `sip:`"));
     }
     if rest.contains('@') {
@@ -71,14 +69,18 @@ fn parse(text: &str) -> Result<Server, String> {
         transport = Some(match value.to_ascii_lowercase().as_str() {
             "udp" => Transport::Udp,
             "tcp" => Transport::Tcp,
-            "tls" => return Err("TLS is not available yet: use transport=udp or transport=tcp".to_owned()),
-            _ => return Err("expected `transport=udp` or `transport=tcp`".to_owned()),
+            "tls" => Transport::Tls,
+            _ => return Err("expected `transport=udp`, `transport=tcp` or `transport=tls`".to_owned()),
         });
+        if secure && transport == Some(Transport::Udp) {
+            return Err("`sips:` cannot go over UDP".to_owned());
+        }
     }
     Ok(Server {
         host,
         port,
         transport,
+        secure,
     })
 }
 
@@ -154,6 +156,9 @@ mod tests {
             "sip:[2001:db8::1]",
             "sip:[::1]:5062;transport=tcp",
             "sip:pbx;transport=udp",
+            "sip:pbx;transport=tls",
+            "sips:pbx.example.net:5071",
+            "sips:pbx;transport=tcp",
         ] {
             assert_eq!(parse(text).unwrap().to_string(), text);
         }
@@ -178,8 +183,7 @@ mod tests {
             "sip:pbx:",
             "sip:pbx;lr",
             "sip:pbx;transport=sctp",
-            "sip:pbx;transport=tls",
-            "sips:pbx",
+            "sips:pbx;transport=udp",
         ] {
             let complaint = parse(text).unwrap_err();
             assert!(!complaint.contains("hunter2"));

@@ -173,7 +173,7 @@ fn broken_configurations() {
         ("both passwords", "country: de\naccounts:\n  o: {server: sip:x, username: u, password: hunter2, password_file: /p}\n".to_owned()),
         ("a password that is a list", "country: de\naccounts:\n  o: {server: sip:x, username: u, password: [hunter2]}\n".to_owned()),
         ("a password in the server", "country: de\naccounts:\n  o: {server: 'sip:u:hunter2@x', username: u}\n".to_owned()),
-        ("a server by tls", "country: de\nsip: {transports: [udp, tls]}\naccounts:\n  o: {server: sip:x;transport=tls, username: u}\n  p: {server: sip:x;transport=tcp, username: u}\n".to_owned()),
+        ("a server by tls", "country: de\nsip: {transports: [udp]}\naccounts:\n  o: {server: sip:x;transport=tls, username: u}\n  p: {server: sip:x;transport=tcp, username: u}\n".to_owned()),
         ("odd ports", format!("media: {{rtp_ports: 16385-16482}}\n{}", one_line(""))),
         ("ports the wrong way round", format!("media: {{rtp_ports: 16482-16384}}\n{}", one_line(""))),
         ("no ports", format!("media: {{rtp_ports: many}}\n{}", one_line(""))),

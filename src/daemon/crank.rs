@@ -21,9 +21,10 @@ use super::clock::{TOLD_EVERY, wall_clock};
 use super::control::{SocketFile, event_line, listen, serve};
 use super::history::History;
 use super::inbound::Inbound;
+use super::instance::instance;
 use super::lines::Lines;
 use super::nat::{MediaSockets, NatLookup};
-use super::net::{PortPairs, SipNet};
+use super::net::{PortPairs, SipNet, watch};
 use super::service;
 use super::setup::Setup;
 use super::strangers::Strangers;
@@ -110,8 +111,15 @@ impl Crank {
     fn new(start: Start, inbound: mpsc::Sender<Inbound>) -> Result<Self, DaemonError> {
         let now = Instant::now();
         let mut setup = start.setup;
-        let net = SipNet::bind(setup.sip_bind, &setup.transports, inbound.clone())?;
-        setup.bound_to(net.bound());
+        let net = SipNet::bind(setup.sip_bind, &setup.transports, &setup.net, inbound.clone())?;
+        setup.bound_to(&net);
+        let random_bytes = random()?;
+        let mut draw = [0; 16];
+        draw.copy_from_slice(&random_bytes[..16]);
+        setup.gateway.instance = Some(instance(start.state_directory.as_deref(), draw));
+        if let Err(error) = watch(inbound.clone()) {
+            tracing::warn!(%error, "the network can't be watched: changes show at the next registration");
+        }
         let (events, _) = broadcast::channel(EVENTS);
         let (listener, control) = listen(&start.control)?;
         tokio::spawn(serve(listener, inbound.clone(), events.clone()));
@@ -254,9 +262,11 @@ impl Crank {
                 remote,
                 bytes,
             } => self.net.transmit(transport, remote, bytes),
-            Output::Resolve {
-                query, host, port, ..
-            } => self.net.resolve(query, host, port),
+            Output::Resolve { query, question } => {
+                return self.net.resolve(Instant::now(), query, question).map(Input::Sip);
+            }
+            Output::ConnectTls { remote, domain } => self.net.connect_tls(remote, domain),
+            Output::Close { transport, remote } => self.net.close(transport, remote),
             Output::Slic { line, action } => self.lines.act(&line, action, &mut self.audio),
             Output::Voice { line, command } => {
                 if let VoiceCommand::Path { rtp, .. } = &*command {

@@ -30,6 +30,9 @@ pub enum DaemonError {
         /// The system's words.
         reason: String,
     },
+    /// Our own certificate cannot be used.
+    #[error("tls: {0}")]
+    Tls(String),
     /// A Unix socket cannot be made.
     #[error("cannot listen on {}: {reason}", .path.display())]
     UnixSocket {

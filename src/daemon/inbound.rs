@@ -1,6 +1,6 @@
 //! What the daemon's tasks send to its one loop.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
@@ -9,6 +9,7 @@ use super::audio::LineId;
 use super::control::{Reply, Request};
 use super::hardware::SlicReport;
 use crate::gateway::{Input, LineName};
+use crate::sip::ua::{Answer, Transport};
 
 /// Something from outside, on its way to the gateway or answered by the loop itself.
 #[derive(Debug)]
@@ -26,11 +27,15 @@ pub enum Inbound {
     Accepted {
         /// The connection.
         stream: TcpStream,
+        /// TCP, or TLS whose handshake is still to come.
+        transport: Transport,
         /// The other end.
         remote: SocketAddr,
     },
     /// A SIP connection is gone, or could not be made.
     Closed {
+        /// TCP or TLS.
+        transport: Transport,
         /// The other end.
         remote: SocketAddr,
         /// Which of the connections to it, in the order they were made.
@@ -38,12 +43,17 @@ pub enum Inbound {
         /// The system's words.
         reason: String,
     },
-    /// The addresses of a host.
+    /// Records of the Domain Name System.
     Resolved {
         /// Number of the query.
         query: u64,
-        /// Addresses, or why there are none.
-        result: Result<Vec<SocketAddr>, String>,
+        /// Records, or why nothing could be asked.
+        result: Result<Answer, String>,
+    },
+    /// An address, a route or a link of this machine changed.
+    NetworkChanged {
+        /// Our addresses on links that have come back.
+        returned: Vec<IpAddr>,
     },
     /// A telephone connects to a virtual line.
     Telephone {

@@ -18,6 +18,7 @@ mod error;
 pub mod hardware;
 mod history;
 mod inbound;
+mod instance;
 mod lines;
 mod log;
 mod nat;

@@ -9,13 +9,14 @@ use secrecy::SecretString;
 use super::DaemonError;
 use super::hardware::ModuleSetup;
 use super::nat::NatSetup;
+use super::net::{Identity, NetSetup, SipNet, TlsSetup};
 use crate::call::services::{FlashStyle, ReferralPolicy, Services};
 use crate::call::{CallConfig, IcePolicy, Nat};
 use crate::config::{self, Model, model};
 use crate::gateway::{GatewayConfig, LineName, PortConfig};
 use crate::line::LineConfig;
 use crate::media::{Codec, DtmfRelay, JitterConfig, VoiceConfig};
-use crate::sip::account::Account;
+use crate::sip::account::{Account, KeepAliveMethod};
 use crate::sip::sdp::SrtpPolicy;
 use crate::sip::ua::{AccountName, Admission, Emergency, Network, Transport};
 
@@ -28,6 +29,8 @@ pub struct Setup {
     pub sip_bind: SocketAddr,
     /// Over which transports.
     pub transports: Vec<Transport>,
+    /// Names and TLS.
+    pub net: NetSetup,
     /// First and last port for RTP.
     pub rtp_ports: (u16, u16),
     /// The control socket; `None`: the default place.
@@ -69,6 +72,8 @@ impl Setup {
                 sip_udp: None,
                 sip_tcp: None,
                 sip_tls: None,
+                tls: model.sip.transports.contains(&model::Transport::Tls),
+                instance: None,
                 accounts: accounts?,
                 lines: model.lines.iter().map(|line| port(line, model)).collect(),
                 admission: admission(model),
@@ -81,6 +86,7 @@ impl Setup {
                 .iter()
                 .map(|wanted| transport(*wanted))
                 .collect(),
+            net: net(model),
             rtp_ports: (model.media.rtp_port_first, model.media.rtp_port_last),
             control: model.control.socket.clone(),
             lines: model
@@ -93,9 +99,10 @@ impl Setup {
     }
 
     /// Tells the gateway where the sockets are, port 0 resolved.
-    pub fn bound_to(&mut self, address: SocketAddr) {
-        let over = |transport| self.transports.contains(&transport).then_some(address);
+    pub fn bound_to(&mut self, net: &SipNet) {
+        let over = |transport| self.transports.contains(&transport).then_some(net.bound());
         (self.gateway.sip_udp, self.gateway.sip_tcp) = (over(Transport::Udp), over(Transport::Tcp));
+        self.gateway.sip_tls = net.tls_bound();
     }
 
     /// The country a line sounds like.
@@ -197,7 +204,32 @@ fn account(account: &model::Account) -> Result<Account, DaemonError> {
         session_expires_s: account.session_expires_s,
         follow_redirects: account.follow_redirects,
         digest_md5: account.digest_md5,
+        secure: account.server.secure,
+        outbound: account.outbound,
+        keep_alive: match account.keep_alive {
+            model::KeepAlive::Crlf => KeepAliveMethod::Crlf,
+            model::KeepAlive::Options => KeepAliveMethod::Options,
+            model::KeepAlive::Off => KeepAliveMethod::Off,
+        },
+        keep_alive_s: account.keep_alive_s,
+        forbidden_wait_s: account.forbidden_wait_s,
     })
+}
+
+fn net(model: &Model) -> NetSetup {
+    let tls = &model.tls;
+    NetSetup {
+        tls: TlsSetup {
+            ca_file: tls.ca_file.clone(),
+            trust_anybody: !tls.verify,
+            identity: tls.identity.as_ref().map(|identity| Identity {
+                certificate_file: identity.certificate_file.clone(),
+                key_file: identity.key_file.clone(),
+            }),
+        },
+        tls_port: tls.port,
+        dns_servers: model.sip.dns_servers.clone(),
+    }
 }
 
 fn nat_setup(nat: &model::Nat) -> Result<NatSetup, DaemonError> {
@@ -348,6 +380,7 @@ fn transport(transport: model::Transport) -> Transport {
     match transport {
         model::Transport::Udp => Transport::Udp,
         model::Transport::Tcp => Transport::Tcp,
+        model::Transport::Tls => Transport::Tls,
     }
 }
 

@@ -37,6 +37,10 @@ pub struct GatewayConfig {
     pub sip_tcp: Option<SocketAddr>,
     /// Where our TLS listener is bound; `None`: there is none.
     pub sip_tls: Option<SocketAddr>,
+    /// Whether TLS may be used for connections of ours.
+    pub tls: bool,
+    /// What names this device for ever, `urn:uuid:…` (RFC 5626 4.1); `None`: it has no such name.
+    pub instance: Option<String>,
     /// Accounts.
     pub accounts: Vec<Account>,
     /// Lines.

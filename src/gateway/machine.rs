@@ -57,6 +57,8 @@ impl Gateway {
                 udp_port: config.sip_udp.map(|bound| bound.port()),
                 tcp_port: config.sip_tcp.map(|bound| bound.port()),
                 tls_port: config.sip_tls.map(|bound| bound.port()),
+                tls: config.tls,
+                instance: config.instance.clone(),
             },
             draw_seed(&mut random),
         );
@@ -90,7 +92,6 @@ impl Gateway {
             Input::Hook { line, closed, at } => self.with_port(&line, |port| port.hook(now, closed, at)),
             Input::Voice { line, event } => self.with_port(&line, |port| port.voice(now, event)),
             Input::LineFault { line, fault } => self.with_port(&line, |port| port.set_fault(now, fault)),
-            Input::Sip(UaInput::Resolved { query, result }) => self.resolved(now, query, result),
             Input::Sip(UaInput::Datagram { remote, bytes, .. })
                 if self.sip_mapping.is_from_server(remote, &bytes) =>
             {
@@ -281,18 +282,14 @@ impl Gateway {
                     bytes,
                 });
             }
-            UaOutput::Resolve {
-                query,
-                host,
-                port,
-                transport,
-            } => {
-                self.outputs.push_back(Output::Resolve {
-                    query,
-                    host,
-                    port,
-                    transport,
-                });
+            UaOutput::Resolve { query, question } => {
+                self.outputs.push_back(Output::Resolve { query, question });
+            }
+            UaOutput::ConnectTls { remote, domain } => {
+                self.outputs.push_back(Output::ConnectTls { remote, domain });
+            }
+            UaOutput::Close { transport, remote } => {
+                self.outputs.push_back(Output::Close { transport, remote });
             }
             UaOutput::Event(event) => self.ua_event(now, event),
         }
@@ -321,6 +318,10 @@ impl Gateway {
                 if self.closing == Closing::Waiting {
                     self.closing = Closing::Quiet;
                 }
+                return;
+            }
+            UaEvent::Located { account, result } => {
+                self.located(now, &account, &result);
                 return;
             }
             UaEvent::Progress {

@@ -5,6 +5,7 @@
 //! virtual time. The contract of `handle_input`/`poll_output` is in the crate's documentation.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 mod accounts;
@@ -32,7 +33,7 @@ pub use crate::call::SessionId;
 use crate::line::SlicAction;
 use crate::media::traversal::Relay;
 use crate::media::{TransmitKind, VoiceCommand, VoiceEvent};
-use crate::sip::ua::{Transport, UaInput};
+use crate::sip::ua::{Question, Transport, UaInput};
 
 /// What comes into the gateway.
 #[derive(Clone, Debug)]
@@ -117,16 +118,26 @@ pub enum Output {
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// Find a host's addresses.
+    /// Find records or routes.
     Resolve {
         /// Number of the query.
         query: u64,
-        /// Host name or literal.
-        host: String,
-        /// Port.
-        port: u16,
-        /// Transport meant.
+        /// What is asked.
+        question: Question,
+    },
+    /// Have a TLS connection to an address, before what is to be sent over it.
+    ConnectTls {
+        /// To whom.
+        remote: SocketAddr,
+        /// What the certificate at the other end has to name.
+        domain: Arc<str>,
+    },
+    /// End a SIP connection.
+    Close {
+        /// Which transport.
         transport: Transport,
+        /// To whom.
+        remote: SocketAddr,
     },
     /// Something for a line's hardware.
     Slic {

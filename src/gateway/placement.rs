@@ -1,27 +1,20 @@
 //! Placing outgoing calls: to a line of this machine, or through the line's account. The offer needs our own address on
 //! the way to the server; where no registration has shown it yet, it is looked up first.
 
-use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use super::accounts::AccountEntry;
 use super::config::LineName;
 use super::machine::Gateway;
-use super::{Output, routing};
+use super::routing;
 use crate::call::{CallInput, Placement};
-use crate::sip::ua::{AccountName, RegistrationState, Route, Transport, UaInput, Via};
-
-/// Queries of the gateway's own count from here; the user agent's from 1.
-const FIRST_QUERY: u64 = 1 << 63;
-
-/// Port of SIP where none is given (RFC 3261 19.1.2).
-const SIP_PORT: u16 = 5060;
+use crate::sip::ua::{AccountName, RegistrationState, UaCommand, UaInput, Via};
 
 /// Calls that wait for their server's address.
 #[derive(Debug, Default)]
 pub(super) struct Lookups {
-    asked: u64,
-    waiting: BTreeMap<u64, Waiting>,
+    waiting: Vec<Waiting>,
 }
 
 #[derive(Debug)]
@@ -77,7 +70,7 @@ impl Gateway {
             self.ports[index].call_input(now, refusal);
             return;
         }
-        match self.user_agent.local_ip(now, &account) {
+        match self.user_agent.local_ip(&account) {
             Some(local_ip) => {
                 let call = self.user_agent.new_call();
                 let placement = Placement {
@@ -88,12 +81,15 @@ impl Gateway {
                 };
                 self.ports[index].call_input(now, CallInput::Placed(placement));
             }
-            None => self.look_up(Waiting {
-                line,
-                account,
-                from_user,
-                emergency: false,
-            }),
+            None => self.look_up(
+                now,
+                Waiting {
+                    line,
+                    account,
+                    from_user,
+                    emergency: false,
+                },
+            ),
         }
     }
 
@@ -110,7 +106,7 @@ impl Gateway {
         };
         let line = port.name().clone();
         let from_user = port.config.number.clone().unwrap_or_else(|| line.to_string());
-        match self.user_agent.local_ip(now, &account) {
+        match self.user_agent.local_ip(&account) {
             Some(local_ip) => {
                 let placement = Placement {
                     call: self.user_agent.new_call(),
@@ -120,12 +116,15 @@ impl Gateway {
                 };
                 self.ports[index].call_input(now, CallInput::Placed(placement));
             }
-            None => self.look_up(Waiting {
-                line,
-                account,
-                from_user,
-                emergency: true,
-            }),
+            None => self.look_up(
+                now,
+                Waiting {
+                    line,
+                    account,
+                    from_user,
+                    emergency: true,
+                },
+            ),
         }
     }
 
@@ -149,45 +148,36 @@ impl Gateway {
         }
     }
 
-    fn look_up(&mut self, waiting: Waiting) {
-        let Some(account) = self
-            .config
-            .accounts
-            .iter()
-            .find(|account| account.name == waiting.account)
-        else {
-            return;
-        };
-        let query = FIRST_QUERY + self.lookups.asked;
-        self.lookups.asked += 1;
-        self.outputs.push_back(Output::Resolve {
-            query,
-            host: account.server_host.clone(),
-            port: account.server_port.unwrap_or(SIP_PORT),
-            transport: account.transport.unwrap_or(Transport::Udp),
-        });
-        self.lookups.waiting.insert(query, waiting);
+    fn look_up(&mut self, now: Instant, waiting: Waiting) {
+        let locate = UaCommand::Locate(waiting.account.clone());
+        self.lookups.waiting.push(waiting);
+        self.user_agent.handle_input(now, UaInput::Command(locate));
     }
 
-    /// An answer of the resolver's: the gateway's own question, or the user agent's.
-    pub(super) fn resolved(&mut self, now: Instant, query: u64, result: Result<Vec<Route>, String>) {
-        let Some(waiting) = self.lookups.waiting.remove(&query) else {
-            self.user_agent
-                .handle_input(now, UaInput::Resolved { query, result });
-            return;
-        };
-        let answer = match result.as_ref().map(|routes| routes.first()) {
-            Ok(Some(route)) => CallInput::Placed(Placement {
+    /// The user agent knows the way to an account's server now, or that there is none.
+    pub(super) fn located(&mut self, now: Instant, account: &AccountName, result: &Result<IpAddr, String>) {
+        let (answered, others) = std::mem::take(&mut self.lookups.waiting)
+            .into_iter()
+            .partition(|w: &Waiting| w.account == *account);
+        self.lookups.waiting = others;
+        let answered: Vec<Waiting> = answered;
+        for waiting in answered {
+            self.place_located(now, waiting, result);
+        }
+    }
+
+    fn place_located(&mut self, now: Instant, waiting: Waiting, result: &Result<IpAddr, String>) {
+        let answer = match result {
+            Ok(local_ip) => CallInput::Placed(Placement {
                 call: self.user_agent.new_call(),
                 via: if waiting.emergency {
                     self.emergency_via(waiting.account)
                 } else {
                     Via::Account(waiting.account)
                 },
-                local_ip: route.local_ip,
+                local_ip: *local_ip,
                 from_user: waiting.from_user,
             }),
-            Ok(None) => self.no_route(&waiting.account, Some("the server's name has no address")),
             Err(reason) => self.no_route(&waiting.account, Some(reason)),
         };
         // Hung up meanwhile: the line ignores it.

@@ -11,9 +11,9 @@ pub struct Account {
     pub name: AccountName,
     /// Host of the registrar and proxy: name or literal address.
     pub server_host: String,
-    /// Port; `None`: 5060 (SRV comes with RFC 3263).
+    /// Port; `None`: as RFC 3263 finds it.
     pub server_port: Option<u16>,
-    /// Transport asked for; `None`: UDP.
+    /// Transport asked for; `None`: as RFC 3263 finds it.
     pub transport: Option<Transport>,
     /// User part of our address of record.
     pub username: String,
@@ -35,6 +35,27 @@ pub struct Account {
     pub follow_redirects: bool,
     /// Whether digest may use MD5 where nothing stronger is offered.
     pub digest_md5: bool,
+    /// `sips:`: nothing but TLS will do.
+    pub secure: bool,
+    /// Ask the registrar to keep our flow (RFC 5626).
+    pub outbound: bool,
+    /// How the way to the server is kept open and watched.
+    pub keep_alive: KeepAliveMethod,
+    /// Seconds between keep-alives.
+    pub keep_alive_s: u32,
+    /// Seconds to wait after 403.
+    pub forbidden_wait_s: u32,
+}
+
+/// How the way to a server is kept open and watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeepAliveMethod {
+    /// RFC 5626 4.4: pings and pongs on streams, bytes for the NAT on datagrams.
+    Crlf,
+    /// OPTIONS, which the server answers over whatever transport.
+    Options,
+    /// Not at all.
+    Off,
 }
 
 impl Account {
@@ -42,7 +63,9 @@ impl Account {
     pub fn target(&self, user: Option<&str>) -> Uri {
         // The server's port belongs into its own URI only; a domain has no ports.
         let port = self.server_port.filter(|_| self.domain.is_none());
-        SipUri::new(user, self.host()).with_port(port).into()
+        let mut uri = SipUri::new(user, self.host()).with_port(port);
+        uri.secure = self.secure;
+        uri.into()
     }
 
     /// A telephone number at the server (RFC 3261 19.1.6).
@@ -55,7 +78,9 @@ impl Account {
 
     /// Our address of record.
     pub fn address_of_record(&self) -> Uri {
-        SipUri::new(Some(&self.username), self.host()).into()
+        let mut uri = SipUri::new(Some(&self.username), self.host());
+        uri.secure = self.secure;
+        uri.into()
     }
 
     /// From: the address of record with a display name, this call's or the account's.
@@ -74,6 +99,8 @@ impl Account {
             && self.username == other.username
             && self.domain == other.domain
             && self.register == other.register
+            && self.secure == other.secure
+            && self.outbound == other.outbound
     }
 
     /// Whether nothing at all differs.
@@ -84,6 +111,9 @@ impl Account {
             && self.expires_s == other.expires_s
             && self.session_expires_s == other.session_expires_s
             && self.follow_redirects == other.follow_redirects
+            && self.keep_alive == other.keep_alive
+            && self.keep_alive_s == other.keep_alive_s
+            && self.forbidden_wait_s == other.forbidden_wait_s
     }
 
     /// Whether the credentials are the same, and their use.

@@ -105,6 +105,11 @@ impl StreamFramer {
     }
 
     /// Takes line breaks between messages.
+    /// We have sent a ping: the next line break is its answer, not the second half of a ping of theirs.
+    pub fn ping_sent(&mut self) {
+        self.half_ping = false;
+    }
+
     fn line_breaks(&mut self) -> LineBreaks {
         loop {
             let (used, frame) = match self.unread() {
@@ -200,6 +205,16 @@ mod tests {
         assert_eq!(bodies(&whole), [&b"one"[..], b"", b"three\r\n\r\n"]);
         let bytes: Vec<_> = stream.chunks(1).collect();
         assert_eq!(frames(&bytes), whole);
+    }
+
+    #[test]
+    fn the_answers_to_two_pings_are_two_answers() {
+        let mut framer = StreamFramer::default();
+        for _ in 0..3 {
+            framer.ping_sent();
+            framer.push(PONG);
+            assert_eq!((framer.poll(), framer.poll()), (Some(Frame::Pong), None));
+        }
     }
 
     #[test]

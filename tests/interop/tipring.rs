@@ -40,6 +40,32 @@ impl Account {
     }
 }
 
+/// Where it runs.
+struct Place {
+    program: Command,
+    address: Ipv4Addr,
+    /// `sip.bind`.
+    bind: String,
+}
+
+impl Place {
+    fn at(address: Ipv4Addr) -> Self {
+        Self {
+            program: Command::new(env!("CARGO_BIN_EXE_tipring")),
+            address,
+            bind: format!("{address}:{SIP_PORT}"),
+        }
+    }
+}
+
+/// More of its configuration.
+#[derive(Default)]
+struct Keys<'a> {
+    sip: &'a str,
+    nat: &'a str,
+    sections: &'a str,
+}
+
 /// The running program, with one line called kitchen.
 pub struct Tipring {
     process: Process,
@@ -54,28 +80,59 @@ impl Tipring {
 
     /// Starts it, with more keys for the line, `key: value` separated by `, `.
     pub fn start_with(account: &Account, line_keys: &str) -> Self {
-        let program = Command::new(env!("CARGO_BIN_EXE_tipring"));
-        Self::start_as(program, address(), account, "", line_keys)
+        let address = address();
+        let place = Place::at(address);
+        Self::start_configured(account, line_keys, place, Keys::default())
     }
 
     /// Starts it in a home behind a router, with these keys in the section `nat`.
     pub fn start_at_home(home: &Home, account: &Account, nat_keys: &str) -> Self {
-        let program = home.command(env!("CARGO_BIN_EXE_tipring"));
-        Self::start_as(program, HOME, account, nat_keys, "")
+        let place = Place {
+            program: home.command(env!("CARGO_BIN_EXE_tipring")),
+            ..Place::at(HOME)
+        };
+        let keys = Keys {
+            nat: nat_keys,
+            ..Keys::default()
+        };
+        Self::start_configured(account, "", place, keys)
     }
 
-    fn start_as(
-        mut program: Command,
-        address: Ipv4Addr,
-        account: &Account,
-        nat_keys: &str,
-        line_keys: &str,
-    ) -> Self {
+    /// Starts it, with more keys for SIP and more sections.
+    pub fn start_with_sections(account: &Account, sip: &str, sections: &str) -> Self {
+        let keys = Keys {
+            sip,
+            sections,
+            ..Keys::default()
+        };
+        Self::start_configured(account, "", Place::at(address()), keys)
+    }
+
+    /// Starts it bound to another address than one of its own.
+    pub fn start_at(bind: &str, account: &Account) -> Self {
+        let place = Place {
+            bind: bind.to_owned(),
+            ..Place::at(Ipv4Addr::UNSPECIFIED)
+        };
+        Self::start_configured(account, "", place, Keys::default())
+    }
+
+    fn start_configured(account: &Account, line_keys: &str, place: Place, keys_of: Keys<'_>) -> Self {
+        let Place {
+            mut program,
+            address,
+            bind,
+        } = place;
+        let Keys {
+            sip: sip_keys,
+            nat: nat_keys,
+            sections,
+        } = keys_of;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let socket = folder.path().join("kitchen.sock");
         let config = format!(
             "country: ua\n\
-             sip: {{ bind: \"{address}:{SIP_PORT}\" }}\n\
+             sip: {{ bind: \"{bind}\", {sip_keys} }}\n{sections}\
              control: {{ socket: {control:?} }}\n\
              nat: {{ {nat_keys} }}\n\
              accounts:\n  office: {{ server: {server:?}, username: {username:?}, password: {password:?}, \

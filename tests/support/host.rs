@@ -10,9 +10,9 @@ use tipring::dial::{DialPlan, Timers};
 use tipring::gateway::{Event, Gateway, GatewayConfig, Input, LineName, Output, PortConfig};
 use tipring::line::{LineConfig, SlicAction};
 use tipring::media::{Codec, DtmfRelay, VoiceConfig, VoicePath};
-use tipring::sip::account::Account;
+use tipring::sip::account::{Account, KeepAliveMethod};
 use tipring::sip::sdp::SrtpPolicy;
-use tipring::sip::ua::{AccountName, Admission, Route, Transport, UaInput};
+use tipring::sip::ua::{AccountName, Admission, Answer, Question, Records, Route, Transport, UaInput};
 
 use tipring_hw::gpio_module::RingFrequency;
 
@@ -67,6 +67,11 @@ impl HostOptions {
             session_expires_s: 1800,
             follow_redirects: true,
             digest_md5: true,
+            secure: false,
+            outbound: false,
+            keep_alive: KeepAliveMethod::Crlf,
+            keep_alive_s: 29,
+            forbidden_wait_s: 1200,
         };
         Self {
             country: "ua",
@@ -115,6 +120,8 @@ impl HostOptions {
             sip_udp: udp.then_some(address),
             sip_tcp: Some(address),
             sip_tls: None,
+            tls: false,
+            instance: None,
             accounts: self.accounts.clone(),
             lines: lines.collect(),
             admission: Admission::default(),
@@ -386,25 +393,27 @@ impl Host {
                 remote,
                 bytes,
             } => self.transmit(transport, remote, bytes),
-            Output::Resolve {
-                query, host, port, ..
-            } => {
-                let literal = host.trim_matches(['[', ']']).parse::<IpAddr>().map(|ip| vec![ip]);
-                let found = literal.ok().or_else(|| self.names.get(&host).cloned());
+            Output::Resolve { query, question } => {
                 let local_ip = self.ip;
-                let result = found
-                    .map(|ips| {
-                        ips.into_iter()
-                            .map(|ip| Route {
-                                remote: SocketAddr::new(ip, port),
-                                local_ip,
-                            })
-                            .collect()
-                    })
-                    .ok_or_else(|| format!("{host}: no such name"));
+                let route = |remote: &SocketAddr| Route {
+                    remote: *remote,
+                    local_ip,
+                };
+                let records = match question {
+                    Question::Routes(remotes) => Ok(Records::Routes(remotes.iter().map(route).collect())),
+                    Question::Naptr(_) => Ok(Records::Naptr(Vec::new())),
+                    Question::Srv(_) => Ok(Records::Srv(Vec::new())),
+                    Question::Addresses(host) => {
+                        let found = self.names.get(&host).cloned().map(Records::Addresses);
+                        found.ok_or_else(|| format!("{host}: no such name"))
+                    }
+                };
+                let ttl = Duration::from_secs(60);
+                let result = records.map(|records| Answer { records, ttl });
                 self.gateway
                     .handle_input(now, Input::Sip(UaInput::Resolved { query, result }));
             }
+            Output::ConnectTls { .. } | Output::Close { .. } => {}
             Output::Slic { line, action } => {
                 let side = self.side(line.as_str());
                 if let Some(module) = &mut side.module {

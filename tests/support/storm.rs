@@ -12,7 +12,7 @@ use tipring::dsp::Key;
 use tipring::gateway::{EventKind, Gateway, GatewayConfig, Input, LineName, Output};
 use tipring::line::DtmfEdge;
 use tipring::media::{SessionStats, VoiceCommand, VoiceEvent};
-use tipring::sip::ua::{Load, Route, Transport, UaInput};
+use tipring::sip::ua::{Answer, Load, Question, Records, Route, Transport, UaInput};
 
 use super::host::HostOptions;
 use super::ip;
@@ -400,12 +400,16 @@ impl Storm {
                 };
                 self.network.send(now, packet);
             }
-            Output::Resolve {
-                query, host, port, ..
-            } => {
-                let remote = SocketAddr::new(host.parse().expect("a literal"), port);
+            Output::Resolve { query, question } => {
+                let Question::Routes(remotes) = question else {
+                    panic!("every server is a literal here");
+                };
                 let local_ip = side.address.ip();
-                let result = Ok(vec![Route { remote, local_ip }]);
+                let route = |remote| Route { remote, local_ip };
+                let result = Ok(Answer {
+                    records: Records::Routes(remotes.into_iter().map(route).collect()),
+                    ttl: Duration::ZERO,
+                });
                 let answer = Input::Sip(UaInput::Resolved { query, result });
                 side.gateway.handle_input(now, answer);
             }

@@ -8,7 +8,7 @@ use crate::daemon::audio::{Command, LineId, Report};
 use crate::daemon::hardware::SlicReport;
 use crate::daemon::inbound::Inbound;
 use crate::gateway::Input;
-use crate::sip::ua::{Transport, UaInput};
+use crate::sip::ua::UaInput;
 
 /// Reports of the audio thread worked off before everything else has its turn.
 const REPORTS_AT_ONCE: usize = 256;
@@ -31,21 +31,30 @@ impl Crank {
             Inbound::Accepted { remote, .. } if !self.gateway.takes_connection(remote) => {
                 self.strangers.turn_away(Instant::now(), remote);
             }
-            Inbound::Accepted { stream, remote } => self.net.accepted(stream, remote),
+            Inbound::Accepted {
+                stream,
+                transport,
+                remote,
+            } => self.net.accepted(stream, transport, remote),
             Inbound::Closed {
+                transport,
                 remote,
                 serial,
                 reason,
             } => {
-                self.net.closed(remote, serial);
-                self.feed(Input::Sip(UaInput::TransportFailed {
-                    transport: Transport::Tcp,
-                    remote,
-                    reason,
-                }));
+                if self.net.closed(transport, remote, serial) {
+                    self.feed(Input::Sip(UaInput::TransportFailed {
+                        transport,
+                        remote,
+                        reason,
+                    }));
+                }
+            }
+            Inbound::NetworkChanged { returned } => {
+                self.net.forget_routes();
+                self.feed(Input::Sip(UaInput::NetworkChanged { returned }));
             }
             Inbound::Resolved { query, result } => {
-                let result = self.net.routes(Instant::now(), result);
                 self.feed(Input::Sip(UaInput::Resolved { query, result }));
             }
             Inbound::Telephone { line, stream } => {

@@ -65,7 +65,9 @@ impl Crank {
             setup.sip_bind = self.setup.sip_bind;
         }
         setup.transports.clone_from(&self.setup.transports);
-        setup.bound_to(self.net.bound());
+        self.net.configure(&setup.net)?;
+        setup.gateway.instance.clone_from(&self.setup.gateway.instance);
+        setup.bound_to(&self.net);
         self.lines.apply(&setup.lines, &mut self.audio, voices(&setup)?)?;
         self.ports = rtp_ports(&setup, &self.net)?;
         self.nat = NatLookup::start(setup.nat.clone(), self.net.bound(), self.inbound.clone());

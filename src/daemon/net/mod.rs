@@ -4,39 +4,59 @@
 //! Nothing here understands SIP: bytes go in and out as [`Input`] and [`Output`](crate::gateway::Output)
 //! carry them.
 
+mod dns;
 mod local_address;
 mod port_owner;
 mod rtp_ports;
 mod socket;
 mod stream;
+mod tls;
+mod watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
 pub use port_owner::PortOwner;
 pub use rtp_ports::{PortPair, PortPairs};
 pub use socket::{canonical, for_socket};
+pub use tls::{Identity, TlsSetup};
+pub use watch::watch;
 
 use super::DaemonError;
 use super::inbound::Inbound;
 use crate::gateway::Input;
-use crate::sip::ua::{Route, Transport, UaInput};
+use crate::sip::ua::{Answer, Question, Records, Route, Transport, UaInput};
+use dns::Dns;
 use local_address::LocalAddresses;
-use stream::Connections;
+use stream::{Connections, Tls};
 
 /// Largest UDP payload.
 const DATAGRAM_BYTES_MAX: usize = 65_535;
+
+/// What the configuration says about names and TLS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NetSetup {
+    /// TLS, ours and theirs.
+    pub tls: TlsSetup,
+    /// Port of the TLS listener; `None`: the one after SIP's.
+    pub tls_port: Option<u16>,
+    /// Name servers; none: the system's.
+    pub dns_servers: Vec<SocketAddr>,
+}
 
 /// The signalling sockets.
 #[derive(Debug)]
 pub struct SipNet {
     udp: Option<Arc<tokio::net::UdpSocket>>,
     bound: SocketAddr,
+    tls_bound: Option<SocketAddr>,
     connections: Connections,
     addresses: LocalAddresses,
+    dns: Dns,
+    setup: NetSetup,
     inbound: mpsc::Sender<Inbound>,
 }
 
@@ -46,8 +66,10 @@ impl SipNet {
     pub fn bind(
         address: SocketAddr,
         wanted: &[Transport],
+        setup: &NetSetup,
         inbound: mpsc::Sender<Inbound>,
     ) -> Result<Self, DaemonError> {
+        let tls = Tls::new(setup.tls.clone()).map_err(DaemonError::Tls)?;
         let mut bound = address;
         let mut udp = None;
         if wanted.contains(&Transport::Udp) {
@@ -61,15 +83,52 @@ impl SipNet {
             let listener = socket::signalling_tcp(bound)?;
             bound = listener.local_addr()?;
             let listener = tokio::net::TcpListener::from_std(listener)?;
-            tokio::spawn(stream::accept(listener, inbound.clone()));
+            tokio::spawn(stream::accept(listener, Transport::Tcp, inbound.clone()));
+        }
+        let mut tls_bound = None;
+        if wanted.contains(&Transport::Tls) && tls.has_acceptor() {
+            let port = match (setup.tls_port, address.port()) {
+                (Some(port), _) => port,
+                (None, 0) => 0,
+                (None, port) => port.saturating_add(1),
+            };
+            let listener = socket::signalling_tcp(SocketAddr::new(bound.ip(), port))?;
+            tls_bound = Some(listener.local_addr()?);
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tokio::spawn(stream::accept(listener, Transport::Tls, inbound.clone()));
         }
         Ok(Self {
             udp,
             bound,
-            connections: Connections::default(),
+            tls_bound,
+            connections: Connections::new(bound.ip(), Arc::new(tls), inbound.clone()),
             addresses: LocalAddresses::new(bound.ip()),
+            dns: Dns::new(setup.dns_servers.clone(), bound.is_ipv4()),
+            setup: setup.clone(),
             inbound,
         })
+    }
+
+    /// Takes over changed name servers and certificates: connections made from now on go by them. A listener that
+    /// there was not at the start comes with the next one.
+    pub fn configure(&mut self, setup: &NetSetup) -> Result<(), DaemonError> {
+        if setup.tls != self.setup.tls {
+            let tls = Tls::new(setup.tls.clone()).map_err(DaemonError::Tls)?;
+            if tls.has_acceptor() != self.tls_bound.is_some() || setup.tls_port != self.setup.tls_port {
+                tracing::warn!("the TLS listener comes, goes or moves at the next start");
+            }
+            self.connections.set_tls(Arc::new(tls));
+        }
+        if setup.dns_servers != self.setup.dns_servers {
+            self.dns = Dns::new(setup.dns_servers.clone(), self.bound.is_ipv4());
+        }
+        self.setup = setup.clone();
+        Ok(())
+    }
+
+    /// What the TLS listener is bound to, where there is one.
+    pub fn tls_bound(&self) -> Option<SocketAddr> {
+        self.tls_bound
     }
 
     /// What the sockets are bound to.
@@ -86,17 +145,11 @@ impl SipNet {
     /// Sends `bytes`; failures come back as [`UaInput::TransportFailed`].
     pub fn transmit(&mut self, transport: Transport, remote: SocketAddr, bytes: Vec<u8>) {
         match transport {
-            Transport::Tls => {
-                let failed = UaInput::TransportFailed {
-                    transport,
-                    remote,
-                    reason: "sip.transports has no TLS".to_owned(),
-                };
-                let _ = self
-                    .inbound
-                    .try_send(Inbound::Gateway(Box::new(Input::Sip(failed))));
+            Transport::Tcp | Transport::Tls => {
+                if let Err(reason) = self.connections.send((transport, remote), bytes) {
+                    self.failed(transport, remote, reason.to_owned());
+                }
             }
-            Transport::Tcp => self.connections.send(remote, bytes, &self.inbound),
             Transport::Udp => {
                 let destination = for_socket(self.bound.ip(), remote);
                 let sent = match &self.udp {
@@ -107,50 +160,74 @@ impl SipNet {
                     Ok(_) => {}
                     // A full socket buffer is one lost datagram: SIP retransmits.
                     Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                    Err(error) => {
-                        let failed = Input::Sip(UaInput::TransportFailed {
-                            transport,
-                            remote,
-                            reason: error.to_string(),
-                        });
-                        // Not lost where the queue is full: it is a fact about the future, too, and the
-                        // transaction's own timer finds out.
-                        let _ = self.inbound.try_send(Inbound::Gateway(Box::new(failed)));
-                    }
+                    Err(error) => self.failed(transport, remote, error.to_string()),
                 }
             }
         }
     }
 
-    /// A connection that somebody made to us.
-    pub fn accepted(&mut self, stream: tokio::net::TcpStream, remote: SocketAddr) {
-        self.connections.adopt(stream, remote, &self.inbound);
-    }
-
-    /// The connection is gone; a newer one to the same peer stays.
-    pub fn closed(&mut self, remote: SocketAddr, serial: u64) {
-        self.connections.remove(remote, serial);
-    }
-
-    /// Looks `host` up; the answer comes as [`Inbound::Resolved`].
-    pub fn resolve(&self, query: u64, host: String, port: u16) {
-        let inbound = self.inbound.clone();
-        let ipv4_only = self.bound.is_ipv4();
-        tokio::spawn(async move {
-            let result = look_up(&host, port, ipv4_only).await;
-            let _ = inbound.send(Inbound::Resolved { query, result }).await;
+    fn failed(&self, transport: Transport, remote: SocketAddr, reason: String) {
+        let failed = Input::Sip(UaInput::TransportFailed {
+            transport,
+            remote,
+            reason,
         });
+        // Not lost where the queue is full: it is a fact about the future, too, and the transaction's own timer
+        // finds out.
+        let _ = self.inbound.try_send(Inbound::Gateway(Box::new(failed)));
     }
 
-    /// The addresses of a query, each with our own towards it; those without a route are left out.
-    pub fn routes(
-        &mut self,
-        now: Instant,
-        found: Result<Vec<SocketAddr>, String>,
-    ) -> Result<Vec<Route>, String> {
+    /// Makes a TLS connection where there is none; failures come back as [`UaInput::TransportFailed`].
+    pub fn connect_tls(&mut self, remote: SocketAddr, domain: Arc<str>) {
+        self.connections.connect_tls(remote, domain);
+    }
+
+    /// Ends a connection of which nothing more is expected.
+    pub fn close(&mut self, transport: Transport, remote: SocketAddr) {
+        self.connections.close((transport, remote));
+    }
+
+    /// A connection that somebody made to us.
+    pub fn accepted(&mut self, stream: tokio::net::TcpStream, transport: Transport, remote: SocketAddr) {
+        self.connections.adopt(stream, (transport, remote));
+    }
+
+    /// A connection is gone. `false`: a newer one to the same peer is there.
+    pub fn closed(&mut self, transport: Transport, remote: SocketAddr, serial: u64) -> bool {
+        self.connections.remove((transport, remote), serial)
+    }
+
+    /// The network has changed: which of our addresses leads where is asked anew.
+    pub fn forget_routes(&mut self) {
+        self.addresses = LocalAddresses::new(self.bound.ip());
+    }
+
+    /// Answers a question of the user agent: at once where the kernel knows, by [`Inbound::Resolved`] later where DNS
+    /// does.
+    pub fn resolve(&mut self, now: Instant, query: u64, question: Question) -> Option<UaInput> {
+        let remotes = match question {
+            Question::Routes(remotes) => remotes,
+            question => {
+                self.dns.ask(query, question, self.inbound.clone());
+                return None;
+            }
+        };
+        let result = self.routes(now, &remotes).map(|routes| Answer {
+            records: Records::Routes(routes),
+            ttl: Duration::ZERO,
+        });
+        Some(UaInput::Resolved { query, result })
+    }
+
+    /// Addresses, each with our own towards it; those without a route are left out.
+    fn routes(&mut self, now: Instant, remotes: &[SocketAddr]) -> Result<Vec<Route>, String> {
         let mut last_error = None;
         let mut routes = Vec::new();
-        for remote in found? {
+        for &remote in remotes {
+            if self.bound.is_ipv4() && remote.is_ipv6() {
+                last_error = Some(format!("{} is not of the family that sip.bind uses", remote.ip()));
+                continue;
+            }
             match self.addresses.towards(now, remote) {
                 Ok(local_ip) => routes.push(Route { remote, local_ip }),
                 Err(error) => last_error = Some(format!("no route to {}: {error}", remote.ip())),
@@ -161,23 +238,6 @@ impl SipNet {
             _ => Ok(routes),
         }
     }
-}
-
-async fn look_up(host: &str, port: u16, ipv4_only: bool) -> Result<Vec<SocketAddr>, String> {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    let found = tokio::net::lookup_host((bare, port))
-        .await
-        .map_err(|error| format!("cannot resolve {host}: {error}"))?;
-    let mut addresses = Vec::new();
-    for address in found.map(canonical) {
-        if (!ipv4_only || address.is_ipv4()) && !addresses.contains(&address) {
-            addresses.push(address);
-        }
-    }
-    if addresses.is_empty() {
-        return Err(format!("{host} has no address of the family sip.bind uses"));
-    }
-    Ok(addresses)
 }
 
 async fn read_datagrams(socket: Arc<tokio::net::UdpSocket>, inbound: mpsc::Sender<Inbound>) {
@@ -212,6 +272,7 @@ mod tests {
         let mut net = SipNet::bind(
             "127.0.0.1:0".parse().unwrap(),
             &[Transport::Udp, Transport::Tcp],
+            &NetSetup::default(),
             inbound,
         )
         .unwrap();
@@ -230,10 +291,15 @@ mod tests {
         assert_eq!(&buffer[..length], b"pong");
 
         let mut stream = tokio::net::TcpStream::connect(net.bound()).await.unwrap();
-        let Some(Inbound::Accepted { stream: ours, remote }) = arrivals.recv().await else {
+        let Some(Inbound::Accepted {
+            stream: ours,
+            transport,
+            remote,
+        }) = arrivals.recv().await
+        else {
             panic!("no connection");
         };
-        net.accepted(ours, remote);
+        net.accepted(ours, transport, remote);
         net.transmit(Transport::Tcp, remote, b"hello".to_vec());
         tokio::io::AsyncReadExt::read_exact(&mut stream, &mut buffer[..5])
             .await
@@ -252,6 +318,7 @@ mod tests {
         let mut net = SipNet::bind(
             "127.0.0.1:0".parse().unwrap(),
             &[Transport::Udp, Transport::Tcp],
+            &NetSetup::default(),
             inbound,
         )
         .unwrap();
@@ -268,22 +335,28 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn literals_resolve_without_a_network() {
-        let (inbound, mut arrivals) = mpsc::channel(16);
+    async fn routes_are_known_at_once() {
+        let (inbound, _arrivals) = mpsc::channel(16);
         let mut net = SipNet::bind(
             "127.0.0.1:0".parse().unwrap(),
             &[Transport::Udp, Transport::Tcp],
+            &NetSetup::default(),
             inbound,
         )
         .unwrap();
-        net.resolve(7, "127.0.0.1".into(), 5070);
-        let Some(Inbound::Resolved { query, result }) = arrivals.recv().await else {
-            panic!("no answer");
+        let remote = "127.0.0.1:5070".parse().unwrap();
+        let answer = net.resolve(Instant::now(), 7, Question::Routes(vec![remote]));
+        let Some(UaInput::Resolved {
+            query: 7,
+            result: Ok(answer),
+        }) = answer
+        else {
+            panic!("{answer:?}");
         };
-        let routes = net.routes(Instant::now(), result).unwrap();
-        assert_eq!(query, 7);
-        assert_eq!(routes.len(), 1);
-        assert_eq!(routes[0].remote.to_string(), "127.0.0.1:5070");
+        let Records::Routes(routes) = answer.records else {
+            panic!("{answer:?}");
+        };
+        assert_eq!((routes.len(), routes[0].remote), (1, remote));
         assert_eq!(routes[0].local_ip.to_string(), "127.0.0.1");
     }
 }

@@ -50,6 +50,7 @@ header_names! {
     ERROR_INFO = "Error-Info";
     EVENT = "Event" | 'o';
     EXPIRES = "Expires";
+    FLOW_TIMER = "Flow-Timer";
     FROM = "From" | 'f';
     HISTORY_INFO = "History-Info";
     IDENTITY = "Identity" | 'y';

@@ -248,6 +248,11 @@ impl Headers {
         lex::delta_seconds(value.split([' ', '\t', ';', '(']).next()?)
     }
 
+    /// Flow-Timer (RFC 5626 10), seconds.
+    pub fn flow_timer(&self) -> Option<u32> {
+        lex::delta_seconds(&self.first(&HeaderName::FLOW_TIMER)?)
+    }
+
     /// RSeq (RFC 3262).
     pub fn rseq(&self) -> Option<u32> {
         lex::number(&self.first(&HeaderName::RSEQ)?)

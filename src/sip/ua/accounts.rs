@@ -55,27 +55,7 @@ impl UserAgent {
             tag: self.token(),
             cseq: 0,
         };
-        let state = if account.register {
-            RegistrationState::Registering
-        } else {
-            RegistrationState::Direct
-        };
-        let registration = Registration {
-            series,
-            phase: Phase::Direct,
-            state,
-            binding: None,
-            granted_s: 0,
-            wish_s: account.expires_s,
-            failures: 0,
-            last_error: None,
-            hops: Vec::new(),
-            public: None,
-            adaptations: 0,
-            service_route: Vec::new(),
-            keep_alive: None,
-            account: Arc::new(account),
-        };
+        let registration = Registration::new(account, series);
         self.event(registration.event());
         self.registrations.insert(name.clone(), registration);
         self.look_up_registrar(now, &name);
@@ -87,7 +67,7 @@ impl UserAgent {
             return;
         };
         let waiter = Waiter::Registration(account.clone());
-        self.resolver.withdraw(|other| *other != waiter);
+        self.locator.withdraw(|other| *other != waiter);
         self.clients_forget(&Owner::Register(account.clone()));
         let known = registration.binding.take().map(|binding| binding.0);
         let trying = registration.phase == Phase::Trying;
@@ -107,6 +87,7 @@ impl UserAgent {
         };
         let binding = Binding {
             contact: &contact,
+            params: registration.flow.contact_params(self.config.instance.as_deref()),
             expires_s: 0,
             old: None,
         };

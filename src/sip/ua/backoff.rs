@@ -22,6 +22,8 @@ pub(super) enum Fault {
     Passing { retry_after_s: Option<u32> },
     /// Needs a person.
     Refused,
+    /// 403: the server has said that asking again is of no use.
+    Forbidden { wait_s: u32 },
 }
 
 /// The wait after `failures` failures in a row (1: the first).
@@ -29,6 +31,9 @@ pub(super) fn wait(rng: &mut impl Rng, failures: u32, fault: Fault) -> Duration 
     let (base, ceiling) = match fault {
         Fault::Passing { .. } => (BASE, CEILING),
         Fault::Refused => (REFUSED_BASE, REFUSED_CEILING),
+        Fault::Forbidden { wait_s } => {
+            return Duration::from_secs(wait_s.into()).mul_f64(rng.random_range(1.0..=1.25));
+        }
     };
     let doubled = base
         .saturating_mul(1 << failures.saturating_sub(1).min(16))
@@ -39,7 +44,7 @@ pub(super) fn wait(rng: &mut impl Rng, failures: u32, fault: Fault) -> Duration 
         Fault::Passing {
             retry_after_s: Some(seconds),
         } => jittered.max(Duration::from_secs(seconds.into()).min(RETRY_AFTER_CEILING)),
-        Fault::Passing { retry_after_s: None } | Fault::Refused => jittered,
+        Fault::Passing { retry_after_s: None } | Fault::Refused | Fault::Forbidden { .. } => jittered,
     }
 }
 

@@ -188,7 +188,7 @@ impl UserAgent {
                     self.cancel(now, &client);
                 }
                 None => {
-                    self.resolver
+                    self.locator
                         .withdraw(|waiter| *waiter != super::Waiter::Call(call));
                     self.tell_referrer(now, call, 487);
                     self.drop_call(call, ended);

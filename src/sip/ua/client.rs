@@ -1,6 +1,7 @@
 //! Client transactions: requests of ours on the wire, their responses matched, CANCEL and ACK with them.
 
 use super::emergency::{NO_ANSWER, NO_PROGRESS};
+use super::failover::SILENT_TARGET;
 use super::hop::Hop;
 use super::job::{Job, Outcome, Owner};
 use super::{Transport, UserAgent};
@@ -40,7 +41,7 @@ pub(super) struct ClientTransaction {
     cancel: Cancel,
     /// ACKs sent, by the tag of the 2xx (empty: of the refusal).
     acks: Vec<(String, Hop, Vec<u8>)>,
-    /// An urgent request that has got no further by then tries its next way.
+    /// A request that has another way, or an urgent one, that has got no further by then tries its next way.
     give_up: Option<Instant>,
     /// Whose credentials its job had.
     pub account: Option<Arc<Account>>,
@@ -61,7 +62,8 @@ impl ClientTransaction {
             Machine::Invite(machine) => machine.poll_timeout(),
             Machine::Other(machine) => machine.poll_timeout(),
         };
-        machine.into_iter().chain(self.give_up).min()
+        // Without a deadline of the machine's it is over, and goes at once.
+        machine.map(|at| self.give_up.map_or(at, |give_up| give_up.min(at)))
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Expiry {
@@ -78,9 +80,11 @@ impl ClientTransaction {
         }
     }
 
-    /// An urgent request got that far; 100 alone isn't far.
+    /// The request got that far; for an urgent one 100 alone isn't far.
     fn progressed(&mut self, now: Instant, status: u16) {
-        self.give_up = self.give_up.filter(|_| status == 100).map(|_| now + NO_PROGRESS);
+        let urgent = self.job.as_ref().is_some_and(|job| job.urgent);
+        let far = !urgent || status != 100;
+        self.give_up = self.give_up.filter(|_| !far).map(|_| now + NO_PROGRESS);
     }
 
     /// Without a final response so far.
@@ -111,9 +115,12 @@ impl UserAgent {
             Method::Invite => Machine::Invite(InviteClient::new(now, reliable)),
             _ => Machine::Other(Client::new(now, reliable)),
         };
+        let patience = job.patience.or((job.hops.len() > 1).then_some(SILENT_TARGET));
+        let patience = if job.urgent { Some(NO_ANSWER) } else { patience };
+        let give_up = patience.map(|patience| now + patience);
+        self.prepare(hop);
         self.transmit(hop.transport, hop.remote, sent.clone());
         let key = ClientKey { branch, method };
-        let give_up = job.urgent.then(|| now + NO_ANSWER);
         let transaction = ClientTransaction {
             machine,
             hop,
@@ -135,6 +142,7 @@ impl UserAgent {
     pub(super) fn send_ack(&mut self, key: &ClientKey, tag: String, hop: Hop, ack: &Request) {
         let branch = self.new_branch();
         let bytes = with_via(ack, &self.via(hop, &branch));
+        self.prepare(hop);
         self.transmit(hop.transport, hop.remote, bytes.clone());
         if let Some(transaction) = self.clients.get_mut(key) {
             transaction.acks.push((tag, hop, bytes));
@@ -258,11 +266,12 @@ impl UserAgent {
         transaction.owner = Owner::Nobody;
         let cancelled = transaction.cancel != Cancel::No;
         let job = transaction.job.take();
-        if let Owner::Register(account) = &owner {
-            self.learn_public_address(account, hop, via);
+        if let Owner::Register(account) | Owner::KeepAlive(account) = &owner {
+            self.note_seen(now, account, hop, via);
         }
         let Some(job) = job else { return };
         let outcome = Outcome::Response(Box::new(response));
+        self.note_health(now, hop, &outcome);
         if cancelled {
             self.finish(now, job, outcome);
         } else {
@@ -303,7 +312,6 @@ impl UserAgent {
                 }
                 Expiry::TimedOut => {
                     if let Some(transaction) = self.clients.remove(&key) {
-                        self.resolver.forget(transaction.hop.remote);
                         self.silent(now, transaction, Outcome::Timeout);
                     }
                 }
@@ -318,7 +326,13 @@ impl UserAgent {
         };
         let (job, hop) = (transaction.job.take(), transaction.hop);
         transaction.owner = Owner::Nobody;
-        self.cancel(now, key);
+        match transaction.machine {
+            Machine::Invite(_) => self.cancel(now, key),
+            Machine::Other(_) => {
+                self.clients.remove(key);
+            }
+        }
+        self.note_health(now, hop, &Outcome::Timeout);
         if let Some(job) = job {
             self.try_elsewhere(now, job, hop, Outcome::Timeout);
         }
@@ -339,7 +353,6 @@ impl UserAgent {
         remote: SocketAddr,
         why: &str,
     ) {
-        self.resolver.forget(remote);
         let concerned =
             |t: &ClientTransaction| t.is_pending() && t.hop.transport == transport && t.hop.remote == remote;
         let keys: Vec<ClientKey> = self
@@ -372,6 +385,7 @@ impl UserAgent {
     /// No response will come any more.
     fn silent(&mut self, now: Instant, transaction: ClientTransaction, outcome: Outcome) {
         let Some(job) = transaction.job else { return };
+        self.note_health(now, transaction.hop, &outcome);
         if transaction.cancel == Cancel::No {
             self.try_elsewhere(now, job, transaction.hop, outcome);
         } else {

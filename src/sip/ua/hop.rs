@@ -17,7 +17,17 @@ pub(super) struct Hop {
     pub remote: SocketAddr,
     /// Our own address in that direction.
     pub local_ip: IpAddr,
+    /// The domain it was found by: what a TLS server's certificate has to name.
+    pub domain: Option<DomainId>,
+    /// A `sips:` URI led here.
+    pub secure: bool,
+    /// Hops of a lower tier are better.
+    pub tier: u16,
 }
+
+/// A domain, by its place in the user agent's list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DomainId(pub u16);
 
 impl Hop {
     pub fn new(transport: Transport, route: Route) -> Self {
@@ -25,7 +35,20 @@ impl Hop {
             transport,
             remote: route.remote,
             local_ip: route.local_ip,
+            domain: None,
+            secure: false,
+            tier: 0,
         }
+    }
+
+    /// Whether it is the same place, from whatever address of ours.
+    pub fn leads_where(self, other: Self) -> bool {
+        self.transport == other.transport && self.remote == other.remote
+    }
+
+    /// Whether it is the same place from the same address of ours.
+    pub fn is_same_way(self, other: Self) -> bool {
+        self.leads_where(other) && self.local_ip == other.local_ip
     }
 
     /// The hop a dialog's request takes to `target`, when its messages have come over `self`.
@@ -50,7 +73,9 @@ impl Hop {
         Self {
             transport,
             remote,
-            local_ip: self.local_ip,
+            domain: self.domain.filter(|_| remote == self.remote),
+            secure: sip.secure,
+            ..self
         }
     }
 }
@@ -112,13 +137,15 @@ impl UaConfig {
 
     /// Our Contact URI towards `hop`; `public`: the address a registrar saw us under.
     pub(super) fn contact(&self, user: &str, hop: Hop, public: Option<SocketAddr>) -> Uri {
-        let address = match (hop.transport, public) {
-            (Transport::Udp, Some(public)) => public,
-            _ => SocketAddr::new(hop.local_ip, self.port(hop.transport)),
-        };
+        let address = public.unwrap_or(SocketAddr::new(hop.local_ip, self.port(hop.transport)));
         let user = (!user.is_empty()).then_some(user);
-        let uri = SipUri::new(user, Host::from(address.ip())).with_port(Some(address.port()));
+        let mut uri = SipUri::new(user, Host::from(address.ip())).with_port(Some(address.port()));
         match hop.transport {
+            Transport::Tls if hop.secure => {
+                // Its scheme says TLS (RFC 5630 3.1.3); a parameter that says it too confuses some.
+                uri.secure = true;
+                uri.into()
+            }
             Transport::Udp => uri.into(),
             Transport::Tcp => uri.with_param("transport", "tcp").into(),
             Transport::Tls => uri.with_param("transport", "tls").into(),
@@ -135,6 +162,9 @@ mod tests {
             transport: Transport::Tcp,
             remote: "192.0.2.1:5070".parse().unwrap(),
             local_ip: "192.0.2.9".parse().unwrap(),
+            domain: None,
+            secure: false,
+            tier: 0,
         };
         hop.towards(&target.parse().unwrap())
     }

@@ -1,6 +1,7 @@
 //! What goes into the user agent and what comes out of it.
 
 use super::Inquiry;
+use super::location::{Answer, Question};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -26,6 +27,10 @@ pub struct UaConfig {
     pub tcp_port: Option<u16>,
     /// Port our TLS listener is bound to; `None`: none, connections of ours are the only ones.
     pub tls_port: Option<u16>,
+    /// Whether TLS may be used.
+    pub tls: bool,
+    /// What names this device for ever, as in `urn:uuid:…` (RFC 5626 4.1); `None`: no outbound.
+    pub instance: Option<String>,
 }
 
 /// One call at the user agent, from INVITE to its end.
@@ -72,8 +77,13 @@ pub enum UaInput {
     Resolved {
         /// The query's number.
         query: u64,
-        /// Addresses in order of preference, each with our own address towards it; or why there are none.
-        result: Result<Vec<Route>, String>,
+        /// What was found; or why nothing could be asked. That there are no such records is an answer.
+        result: Result<Answer, String>,
+    },
+    /// An address, a route or a link of this machine changed.
+    NetworkChanged {
+        /// Our addresses on links that have come back: connections and NAT mappings over them are doubtful.
+        returned: Vec<IpAddr>,
     },
     /// What the call room or the daemon wants.
     Command(UaCommand),
@@ -203,6 +213,8 @@ pub enum UaCommand {
         /// What a session could be, for those who want to know.
         body: Option<Vec<u8>>,
     },
+    /// Find out which of our addresses is used towards an account's server; `UaEvent::Located` follows.
+    Locate(AccountName),
 }
 
 /// What is special about an INVITE.
@@ -271,16 +283,27 @@ pub enum UaOutput {
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// Find a host's addresses.
+    /// Find records or routes.
     Resolve {
         /// Number of the query, for the answer.
         query: u64,
-        /// Host name or literal.
-        host: String,
-        /// Port.
-        port: u16,
-        /// Transport meant.
+        /// What is asked.
+        question: Question,
+    },
+    /// Have a TLS connection to an address, before what is to be sent over it. One held to another domain doesn't
+    /// count.
+    ConnectTls {
+        /// To whom.
+        remote: SocketAddr,
+        /// What the certificate at the other end has to name.
+        domain: Arc<str>,
+    },
+    /// End a stream connection: it is dead, or about to be useless.
+    Close {
+        /// Which transport.
         transport: Transport,
+        /// To whom.
+        remote: SocketAddr,
     },
     /// Something happened.
     Event(UaEvent),
@@ -400,6 +423,13 @@ pub enum UaEvent {
     },
     /// OPTIONS: say with [`UaCommand::AnswerInquiry`] what an INVITE would get.
     Inquiry(Box<Inquiry>),
+    /// The answer to [`UaCommand::Locate`].
+    Located {
+        /// Which account.
+        account: AccountName,
+        /// Our address, or why its server can't be reached.
+        result: Result<IpAddr, String>,
+    },
 }
 
 /// Why a confirmed call ended.

@@ -9,7 +9,7 @@ use crate::sip::message::{CSeq, HeaderName, Request, Response};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A request longer than this leaves UDP for TCP where the path MTU is unknown (RFC 3261 18.1.1).
 const UDP_LIMIT: usize = 1300;
@@ -43,6 +43,10 @@ pub(super) enum Owner {
     Refer(CallId),
     /// A NOTIFY of how the call goes that a peer asked for.
     Referral(ReferralId),
+    /// OPTIONS that keep an account's way to its server open and watched.
+    KeepAlive(AccountName),
+    /// OPTIONS that ask whether an account's better server is back.
+    Probe(AccountName),
 }
 
 /// A request and all it takes to try it again.
@@ -61,6 +65,8 @@ pub(super) struct Job {
     pub stay_on_udp: bool,
     /// The next way is tried soon.
     pub urgent: bool,
+    /// Silence ends the attempt after this; `None`: the transaction's own timer does.
+    pub patience: Option<Duration>,
 }
 
 impl Job {
@@ -78,6 +84,7 @@ impl Job {
             owner,
             stay_on_udp: false,
             urgent: false,
+            patience: None,
         }
     }
 }
@@ -155,6 +162,7 @@ impl UserAgent {
         if job.hops.is_empty() {
             self.finish(now, job, outcome);
         } else {
+            self.correct_contact(&mut job);
             self.resend(now, job, false);
         }
     }
@@ -201,7 +209,7 @@ impl UserAgent {
                 }
             }
             Owner::Referral(referral) => self.referral_note_sent(*referral, number),
-            Owner::Unregister(_) | Owner::Nobody => {}
+            Owner::Unregister(_) | Owner::Nobody | Owner::KeepAlive(_) | Owner::Probe(_) => {}
         }
     }
 
@@ -221,7 +229,9 @@ impl UserAgent {
             | Owner::Update { .. }
             | Owner::Refresh(_)
             | Owner::Refer(_)
-            | Owner::Referral(_) => {}
+            | Owner::Referral(_)
+            | Owner::KeepAlive(_)
+            | Owner::Probe(_) => {}
         }
     }
 
@@ -239,13 +249,15 @@ impl UserAgent {
             Owner::Nobody | Owner::Prack { .. } => {}
             Owner::Refer(call) => self.refer_finished(now, call, &outcome),
             Owner::Referral(referral) => self.referral_notified(referral, &outcome),
+            Owner::KeepAlive(account) => self.keep_alive_finished(now, &account, &outcome),
+            Owner::Probe(account) => self.probe_finished(now, &account, &outcome),
         }
     }
 
     /// A hop didn't answer: another transport, another server, or the end.
     pub(super) fn try_elsewhere(&mut self, now: Instant, mut job: Job, hop: Hop, outcome: Outcome) {
         let meant = job.hops.front().map(|hop| hop.transport);
-        if hop.transport == Transport::Tcp && meant == Some(Transport::Udp) {
+        if hop.transport == Transport::Tcp && meant == Some(Transport::Udp) && !job.stay_on_udp {
             // It was only for its length that it went over TCP (RFC 3261 18.1.1).
             job.stay_on_udp = true;
             self.remember_no_tcp(hop.remote);

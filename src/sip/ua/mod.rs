@@ -13,12 +13,16 @@ mod call;
 mod client;
 mod dialogs;
 mod emergency;
+mod failover;
 mod forks;
 mod guard;
+mod healing;
 mod hop;
 mod incoming;
 mod interface;
 mod job;
+mod keep_alive;
+mod location;
 mod mapping;
 mod options;
 mod outgoing;
@@ -30,7 +34,6 @@ mod registration;
 mod reinvite;
 mod reliable;
 mod replaces;
-mod resolver;
 mod server;
 mod session_timer;
 mod stray;
@@ -40,6 +43,7 @@ mod wire;
 pub use emergency::Emergency;
 pub use guard::{Admission, Network};
 pub use interface::*;
+pub use location::{Answer, Naptr, Question, Records, Srv};
 pub use options::Inquiry;
 
 use super::digest::Authenticator;
@@ -47,13 +51,14 @@ use super::framing::StreamFramer;
 use call::Call;
 use client::{ClientKey, ClientTransaction};
 use guard::Guard;
+use location::{Health, Locator, Usable};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use registration::Registration;
-use resolver::Resolver;
 use server::{ServerKey, ServerTransaction};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// After `Shutdown` nothing is waited for longer: the process has 5 s in all to be gone.
@@ -74,7 +79,10 @@ pub struct UserAgent {
     calls: BTreeMap<CallId, Call>,
     clients: BTreeMap<ClientKey, ClientTransaction>,
     servers: BTreeMap<ServerKey, ServerTransaction>,
-    resolver: Resolver<Waiter>,
+    locator: Locator<Waiter>,
+    health: Health,
+    /// Domains that hops of ours are of.
+    domains: Vec<Arc<str>>,
     streams: BTreeMap<(Transport, SocketAddr), StreamFramer>,
     /// Servers that don't take the TCP that a long request would need.
     no_tcp: BTreeSet<SocketAddr>,
@@ -89,6 +97,10 @@ pub struct UserAgent {
 enum Waiter {
     Registration(AccountName),
     Call(CallId),
+    /// Only to see whether the way is still the same.
+    Recheck(AccountName),
+    /// Only our own address on the way is wanted.
+    Address(AccountName),
 }
 
 /// How far shutting down has come.
@@ -121,6 +133,11 @@ impl UserAgent {
     pub fn new(config: UaConfig, seed: [u8; 32]) -> Self {
         let mut rng = StdRng::from_seed(seed);
         let secret = rng.random();
+        let usable = Usable {
+            udp: config.udp_port.is_some(),
+            tcp: config.tcp_port.is_some(),
+            tls: config.tls,
+        };
         Self {
             config,
             rng,
@@ -132,7 +149,9 @@ impl UserAgent {
             calls: BTreeMap::new(),
             clients: BTreeMap::new(),
             servers: BTreeMap::new(),
-            resolver: Resolver::new(),
+            locator: Locator::new(usable),
+            health: Health::default(),
+            domains: Vec::new(),
             streams: BTreeMap::new(),
             no_tcp: BTreeSet::new(),
             referrals: refer::Referrals::default(),
@@ -169,10 +188,10 @@ impl UserAgent {
                 self.clients_unreachable(now, transport, remote, &reason);
             }
             UaInput::Resolved { query, result } => {
-                if let Some(waiter) = self.resolver.answer(now, query, &result) {
-                    self.resolved(now, waiter, result);
-                }
+                self.locator.answer(now, query, result, &mut self.rng);
+                self.drain_locator(now);
             }
+            UaInput::NetworkChanged { returned } => self.network_changed(now, &returned),
             UaInput::Command(command) => self.handle_command(now, command),
             UaInput::MappingChanged => self.mapping_changed(now),
         }
@@ -185,9 +204,8 @@ impl UserAgent {
         self.servers_timeout(now);
         self.calls_timeout(now);
         self.registrations_timeout(now);
-        while let Some(waiter) = self.resolver.overdue(now) {
-            self.resolved(now, waiter, Err("the resolver does not answer".to_owned()));
-        }
+        self.locator.handle_timeout(now, &mut self.rng);
+        self.drain_locator(now);
         self.check_closed(now);
     }
 
@@ -207,7 +225,7 @@ impl UserAgent {
             self.servers_poll(),
             self.calls_poll(),
             self.registrations_poll(),
-            self.resolver.poll_timeout(),
+            self.locator.poll_timeout(),
             closing,
         ]
         .into_iter()
@@ -216,14 +234,10 @@ impl UserAgent {
     }
 
     /// Our own address on the way to an account's server, as far as that way is known: registered, or called through
-    /// lately.
-    pub fn local_ip(&self, now: Instant, account: &AccountName) -> Option<IpAddr> {
+    /// lately. [`UaCommand::Locate`] finds it otherwise.
+    pub fn local_ip(&self, account: &AccountName) -> Option<IpAddr> {
         let registration = self.registrations.get(account)?;
-        let registered = registration.hops().first().map(|hop| hop.local_ip);
-        registered.or_else(|| {
-            let routes = self.resolver.known(now, &registration.account().server_name())?;
-            routes.first().map(|route| route.local_ip)
-        })
+        registration.hops().first().map(|hop| hop.local_ip)
     }
 
     /// How the accounts stand, in the order of their names.
@@ -237,7 +251,7 @@ impl UserAgent {
             calls: self.calls.len(),
             client_transactions: self.clients.len(),
             server_transactions: self.servers.len(),
-            queries: self.resolver.pending(),
+            queries: self.locator.pending(),
             streams: self.streams.len(),
             sources: self.guard.sources(),
         }
@@ -299,20 +313,7 @@ impl UserAgent {
                 status,
                 body,
             } => self.answer_inquiry(&inquiry, status, body),
-        }
-    }
-
-    fn resolved(&mut self, now: Instant, waiter: Waiter, result: Result<Vec<Route>, String>) {
-        let result = match result {
-            Ok(routes) if routes.is_empty() => Err("no address found".to_owned()),
-            other => other,
-        };
-        if let Ok(routes) = &result {
-            self.learn_servers(&waiter, routes);
-        }
-        match waiter {
-            Waiter::Registration(account) => self.register_resolved(now, &account, result),
-            Waiter::Call(call) => self.invite_resolved(now, call, result),
+            UaCommand::Locate(account) => self.locate(now, account),
         }
     }
 

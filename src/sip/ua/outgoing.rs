@@ -3,15 +3,16 @@
 use super::call::{Call, Stage};
 use super::client::ClientKey;
 use super::emergency::over_every_transport;
-use super::hop::{Hop, SIP_PORT};
+use super::hop::Hop;
 use super::job::{Job, Outcome, Owner};
+use super::location::Wanted;
 use super::redirect::Redirects;
 use super::refer::put_directions;
+use super::registrar::Flow;
 use super::reinvite::Exchange;
-use super::resolver::Name;
 use super::session_timer::put_wish;
 use super::stray::{ALLOW, SUPPORTED};
-use super::{CallId, InviteOptions, Route, Transport, UaEvent, UaOutput, UserAgent, Via, Waiter};
+use super::{CallId, InviteOptions, UaEvent, UserAgent, Via, Waiter};
 use crate::sip::account::Account;
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{CSeq, HeaderName, Host, Method, NameAddr, Request, SipUri, Uri};
@@ -39,8 +40,6 @@ pub(super) struct Outgoing {
     user: String,
     /// `None`: addresses are being looked up.
     pub client: Option<ClientKey>,
-    /// What is looked up.
-    pub transport: Transport,
     pub early: Vec<Early>,
     pub redirects: Redirects,
     /// An emergency call: another way is tried soon.
@@ -150,15 +149,19 @@ impl UserAgent {
                 }
                 put_wish(&account, &mut request);
                 let hops = registration_hops(self, &account);
-                let transport = account.transport.unwrap_or(Transport::Udp);
                 let user = account.username.clone();
-                self.open_call(call, Some(account.clone()), request, user, transport);
+                self.open_call(call, Some(account.clone()), request, user);
                 self.mark_urgent(call, emergency.is_some());
                 if hops.is_empty() || !account.register {
-                    let name = account.server_name();
-                    self.look_up(now, call, name, transport);
+                    self.look_up(now, call, account.wanted());
                 } else {
-                    self.start_invite(now, call, hops);
+                    // In an emergency nobody's wish to be left alone counts.
+                    let hops = if emergency.is_some() {
+                        hops
+                    } else {
+                        self.welcome(now, &hops)
+                    };
+                    self.start_invite(now, call, hops.into());
                 }
             }
             Via::Address { transport, route } => {
@@ -175,7 +178,7 @@ impl UserAgent {
                 if let Some(directions) = &directions {
                     put_directions(&mut request, directions);
                 }
-                self.open_call(call, None, request, from_user, transport);
+                self.open_call(call, None, request, from_user);
                 self.start_invite(now, call, VecDeque::from([Hop::new(transport, route)]));
             }
         }
@@ -215,20 +218,12 @@ impl UserAgent {
         }
     }
 
-    fn open_call(
-        &mut self,
-        call: CallId,
-        account: Option<Arc<Account>>,
-        request: Request,
-        user: String,
-        transport: Transport,
-    ) {
+    fn open_call(&mut self, call: CallId, account: Option<Arc<Account>>, request: Request, user: String) {
         let redirects = Redirects::new(request.uri.clone());
         let outgoing = Outgoing {
             request,
             user,
             client: None,
-            transport,
             early: Vec::new(),
             redirects,
             urgent: false,
@@ -250,46 +245,33 @@ impl UserAgent {
         }
     }
 
-    /// Asks for addresses unless they are known.
-    pub(super) fn look_up(&mut self, now: Instant, call: CallId, name: Name, transport: Transport) {
+    /// Asks where the call is to go.
+    pub(super) fn look_up(&mut self, now: Instant, call: CallId, wanted: Wanted) {
         if let Some(Stage::Outgoing(outgoing)) = self.calls.get_mut(&call).map(|c| &mut c.stage) {
             outgoing.client = None;
-            outgoing.transport = transport;
         }
-        match self.resolver.known(now, &name) {
-            Some(routes) => self.invite_resolved(now, call, Ok(routes)),
-            None => {
-                let (host, port) = (name.host.clone(), name.port);
-                let query = self.resolver.ask(now, name, Waiter::Call(call));
-                self.outputs.push_back(UaOutput::Resolve {
-                    query,
-                    host,
-                    port,
-                    transport,
-                });
-            }
-        }
+        self.find(now, wanted, Waiter::Call(call));
     }
 
-    pub(super) fn invite_resolved(&mut self, now: Instant, call: CallId, result: Result<Vec<Route>, String>) {
+    pub(super) fn invite_resolved(&mut self, now: Instant, call: CallId, result: Result<Vec<Hop>, String>) {
         let Some(entry) = self.calls.get(&call) else {
             return;
         };
         let Stage::Outgoing(outgoing) = &entry.stage else {
             return;
         };
-        let transport = outgoing.transport;
         let account = entry
             .account
             .as_ref()
             .filter(|_| !outgoing.redirects.is_under_way());
         let account = account.map(|account| account.name.clone());
         match result {
-            Ok(routes) => {
-                let hops: VecDeque<Hop> = routes
-                    .into_iter()
-                    .map(|route| Hop::new(transport, route))
-                    .collect();
+            Ok(hops) => {
+                let hops: VecDeque<Hop> = if outgoing.urgent {
+                    hops.into()
+                } else {
+                    self.welcome(now, &hops).into()
+                };
                 if let Some(account) = account {
                     self.note_hops(&account, hops.iter().copied());
                 }
@@ -318,11 +300,16 @@ impl UserAgent {
         let Stage::Outgoing(outgoing) = &mut entry.stage else {
             return;
         };
-        let public = entry
+        let registration = entry
             .account
             .as_ref()
-            .and_then(|a| self.registrations.get(&a.name)?.public());
-        let contact = self.config.contact(&outgoing.user, hop, public);
+            .and_then(|account| self.registrations.get(&account.name));
+        let public = registration.and_then(|registration| registration.public_on(hop));
+        let mut contact = self.config.contact(&outgoing.user, hop, public);
+        if let (Some(Flow::Kept), Uri::Sip(uri)) = (registration.map(|r| r.flow), &mut contact) {
+            // The call's further requests come over the registration's flow (RFC 5626 4.3).
+            uri.params.set_flag("ob");
+        }
         outgoing
             .request
             .headers
@@ -378,21 +365,9 @@ impl UserAgent {
 }
 
 /// The hops the account's registration found last.
-fn registration_hops(ua: &UserAgent, account: &Account) -> VecDeque<Hop> {
+fn registration_hops(ua: &UserAgent, account: &Account) -> Vec<Hop> {
     ua.registrations
         .get(&account.name)
-        .map(|r| r.hops().iter().copied().collect())
+        .map(|registration| registration.hops().to_vec())
         .unwrap_or_default()
-}
-
-impl Account {
-    /// What is looked up to reach the server.
-    pub(super) fn server_name(&self) -> Name {
-        let transport = self.transport.unwrap_or(Transport::Udp);
-        Name::new(
-            self.server_host.clone(),
-            self.server_port.unwrap_or(SIP_PORT),
-            transport,
-        )
-    }
 }

@@ -1,10 +1,10 @@
 //! 3xx to our INVITE: its Contacts tried in turn, at most five, none twice (RFC 3261 8.1.3.4).
 
 use super::call::Stage;
-use super::hop::{Hop, SIP_PORT, transport_of};
+use super::hop::{Hop, transport_of};
 use super::job::Outcome;
-use super::resolver::Name;
-use super::{CallId, Transport, UserAgent};
+use super::location::Wanted;
+use super::{CallId, UserAgent};
 use crate::sip::account::Account;
 use crate::sip::message::{CSeq, Contacts, HeaderName, Method, Response, SipUri, Uri};
 use std::collections::VecDeque;
@@ -16,6 +16,8 @@ const MOST: usize = 5;
 /// Where a call has been sent on to.
 #[derive(Debug)]
 pub(super) struct Redirects {
+    /// The first target's scheme was `sips:`: a redirection must not take that away (RFC 5630 3.2).
+    secure: bool,
     /// Every Request-URI tried, the present one last.
     tried: Vec<Uri>,
     waiting: VecDeque<SipUri>,
@@ -24,6 +26,7 @@ pub(super) struct Redirects {
 impl Redirects {
     pub fn new(first: Uri) -> Self {
         Self {
+            secure: first.as_sip().is_some_and(|uri| uri.secure),
             tried: vec![first],
             waiting: VecDeque::new(),
         }
@@ -75,7 +78,7 @@ impl Redirects {
         while let Some(target) = self.waiting.pop_front() {
             let uri = Uri::Sip(target.clone());
             if self.tried.len() <= MOST
-                && !target.secure
+                && (target.secure || !self.secure)
                 && !self.tried.iter().any(|tried| tried.equivalent(&uri))
             {
                 self.tried.push(uri);
@@ -144,13 +147,13 @@ impl UserAgent {
             .map(|registration| registration.hops().iter().copied().collect())
             .unwrap_or_default();
         if hops.is_empty() {
-            let transport = transport_of(&target).unwrap_or(Transport::Udp);
-            let name = Name::new(
-                target.host.to_unbracketed(),
-                target.port.unwrap_or(SIP_PORT),
-                transport,
-            );
-            self.look_up(now, call, name, transport);
+            let wanted = Wanted {
+                host: target.host.to_unbracketed(),
+                port: target.port,
+                transport: transport_of(&target),
+                secure: target.secure,
+            };
+            self.look_up(now, call, wanted);
         } else {
             self.start_invite(now, call, hops);
         }

@@ -17,10 +17,65 @@ pub(super) struct Series {
     pub cseq: u32,
 }
 
+/// How an account's flow to its server stands (RFC 5626).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// Asked for with every REGISTER.
+    Wanted,
+    /// The registrar keeps it: requests to us come over it.
+    Kept,
+    /// Not asked for: by configuration, or because it was refused.
+    Refused,
+}
+
+impl Flow {
+    pub fn new(account: &Account) -> Self {
+        if account.outbound {
+            Self::Wanted
+        } else {
+            Self::Refused
+        }
+    }
+
+    pub fn is_wanted(self) -> bool {
+        self != Self::Refused
+    }
+
+    /// What the Contact says beside the address.
+    pub fn contact_params(self, instance: Option<&str>) -> String {
+        match instance.filter(|_| self.is_wanted()) {
+            Some(instance) => format!(";+sip.instance=\"<{instance}>\";reg-id=1"),
+            None => String::new(),
+        }
+    }
+
+    /// Extensions for the Supported header: Path (RFC 3327) always.
+    pub fn supported(self, instance: Option<&str>) -> &'static str {
+        match instance.filter(|_| self.is_wanted()) {
+            Some(_) => "path, outbound",
+            None => "path",
+        }
+    }
+
+    /// A registrar that keeps flows says so (RFC 5626 6).
+    pub fn confirmed(&mut self, response: &Response) {
+        if self.is_wanted() {
+            let kept = response
+                .headers
+                .require()
+                .iter()
+                .any(|tag| tag.eq_ignore_ascii_case("outbound"));
+            *self = if kept { Self::Kept } else { Self::Wanted };
+        }
+    }
+}
+
 /// What a REGISTER says about our bindings.
 #[derive(Clone, Debug)]
 pub(super) struct Binding<'a> {
     pub contact: &'a Uri,
+    /// Parameters of the Contact, each with its semicolon.
+    pub params: String,
     /// 0 takes it away.
     pub expires_s: u32,
     /// A binding of ours under another address, to be taken away.
@@ -51,7 +106,10 @@ impl Series {
             }
             .to_string(),
         );
-        headers.push(HeaderName::CONTACT, format!("<{}>", binding.contact));
+        headers.push(
+            HeaderName::CONTACT,
+            format!("<{}>{}", binding.contact, binding.params),
+        );
         if let Some(old) = binding.old {
             headers.push(HeaderName::CONTACT, format!("<{old}>;expires=0"));
         }
@@ -93,13 +151,17 @@ pub(super) fn granted_s(response: &Response, contact: &Uri, asked_s: u32) -> u32
 
 /// The address a server saw our request come from, where it isn't the one we know ourselves (RFC 3581): a NAT.
 pub(super) fn seen_from(config: &UaConfig, hop: Hop, via: &Via) -> Option<SocketAddr> {
-    if hop.transport != Transport::Udp {
-        return None;
-    }
     let known = SocketAddr::new(hop.local_ip, config.port(hop.transport));
     let seen = SocketAddr::new(
         via.received().unwrap_or(known.ip()),
         via.rport().unwrap_or(known.port()),
     );
-    (seen != known).then_some(seen)
+    let listens = match hop.transport {
+        Transport::Udp => return (seen != known).then_some(seen),
+        Transport::Tcp => config.tcp_port.is_some(),
+        Transport::Tls => config.tls_port.is_some(),
+    };
+    // A connection's port is its own, not the listener's. Only where no connection can be made to us (a NAT, or no
+    // listener) does the Contact name the connection, so that the server recognises and uses it.
+    (!listens || seen.ip() != known.ip()).then_some(seen)
 }

@@ -1,23 +1,20 @@
 //! Accounts that register: when, with what, and what to do about each answer.
 
 use super::backoff::{self, Fault};
+use super::failover::SILENT_TARGET;
+use super::healing::Healing;
 use super::hop::Hop;
 use super::job::{Job, Outcome, Owner};
-use super::registrar::{Binding, Series, granted_s, seen_from};
-use super::{
-    AccountName, RegistrationState, RegistrationStatus, Route, Transport, UaEvent, UaOutput, UserAgent,
-    Waiter,
-};
+use super::keep_alive::KeepAlive;
+use super::registrar::{Binding, Flow, Series, granted_s};
+use super::{AccountName, RegistrationState, RegistrationStatus, UaEvent, UserAgent, Waiter};
 use crate::sip::account::Account;
-use crate::sip::message::{HeaderName, NameAddr, Response, Uri, Via};
+use crate::sip::message::{HeaderName, NameAddr, Response, Uri};
 use rand::RngExt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Behind a NAT an empty datagram keeps the mapping open: RFC 5626 4.4.1 has 24 to 29 s for UDP.
-const KEEP_ALIVE: Duration = Duration::from_secs(25);
-/// After a lost connection, registering anew waits at most so long: a server that restarts isn't mobbed.
-const RECONNECT: Duration = Duration::from_secs(4);
 /// A NAT whose mapping differs each time would have us register for ever.
 const MOST_ADAPTATIONS: u8 = 2;
 
@@ -35,13 +32,17 @@ pub(super) struct Registration {
     pub(super) wish_s: u32,
     pub(super) failures: u32,
     pub(super) last_error: Option<String>,
-    /// Ways to the server, the one that worked last first.
+    /// Ways to the server, the one in use first.
     pub(super) hops: Vec<Hop>,
+    /// Further ways for the attempt under way.
+    pub(super) untried: usize,
     /// How the server sees us, where that isn't how we see ourselves.
-    pub(super) public: Option<std::net::SocketAddr>,
+    pub(super) public: Option<SocketAddr>,
     pub(super) adaptations: u8,
     pub(super) service_route: Vec<NameAddr>,
-    pub(super) keep_alive: Option<Instant>,
+    pub(super) flow: Flow,
+    pub(super) keep_alive: KeepAlive,
+    pub(super) healing: Healing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,34 @@ pub(super) enum Phase {
 }
 
 impl Registration {
+    /// An account that has just come.
+    pub fn new(account: Account, series: Series) -> Self {
+        let state = if account.register {
+            RegistrationState::Registering
+        } else {
+            RegistrationState::Direct
+        };
+        Self {
+            series,
+            phase: Phase::Direct,
+            state,
+            binding: None,
+            granted_s: 0,
+            wish_s: account.expires_s,
+            failures: 0,
+            last_error: None,
+            hops: Vec::new(),
+            untried: 0,
+            public: None,
+            adaptations: 0,
+            service_route: Vec::new(),
+            flow: Flow::new(&account),
+            keep_alive: KeepAlive::default(),
+            healing: Healing::default(),
+            account: Arc::new(account),
+        }
+    }
+
     pub fn account(&self) -> &Arc<Account> {
         &self.account
     }
@@ -65,8 +94,14 @@ impl Registration {
         &self.hops
     }
 
-    pub fn public(&self) -> Option<std::net::SocketAddr> {
+    pub fn public(&self) -> Option<SocketAddr> {
         self.public
+    }
+
+    /// How the element at the other end of `hop` sees us, as far as that is known.
+    pub fn public_on(&self, hop: Hop) -> Option<SocketAddr> {
+        let ours = self.hops.first().is_some_and(|first| first.leads_where(hop));
+        self.public.filter(|_| ours)
     }
 
     pub fn service_route(&self) -> &[NameAddr] {
@@ -101,7 +136,10 @@ impl Registration {
             Phase::Direct | Phase::Looking | Phase::Trying => None,
         };
         let expiry = self.binding.as_ref().map(|binding| binding.1);
-        [next, expiry, self.keep_alive].into_iter().flatten().min()
+        [next, expiry, self.keep_alive.poll_timeout(), self.healing.probe]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
@@ -109,7 +147,7 @@ impl UserAgent {
     /// Asks for the server's addresses; whatever was under way is dropped.
     pub(super) fn look_up_registrar(&mut self, now: Instant, account: &AccountName) {
         let waiter = Waiter::Registration(account.clone());
-        self.resolver.withdraw(|other| *other != waiter);
+        self.locator.withdraw(|other| *other != waiter);
         self.clients_forget(&Owner::Register(account.clone()));
         let Some(registration) = self.registrations.get_mut(account) else {
             return;
@@ -120,43 +158,53 @@ impl UserAgent {
         } else {
             registration.phase = Phase::Looking;
         }
-        let name = registration.account.server_name();
-        let transport = registration.account.transport.unwrap_or(Transport::Udp);
-        let (host, port) = (name.host.clone(), name.port);
-        let query = self.resolver.ask(now, name, waiter);
-        self.outputs.push_back(UaOutput::Resolve {
-            query,
-            host,
-            port,
-            transport,
-        });
+        let wanted = registration.account.wanted();
+        self.find(now, wanted, waiter);
     }
 
     pub(super) fn register_resolved(
         &mut self,
         now: Instant,
         account: &AccountName,
-        result: Result<Vec<Route>, String>,
+        result: Result<Vec<Hop>, String>,
     ) {
-        let Some(registration) = self.registrations.get_mut(account) else {
+        let Some(registration) = self.registrations.get(account) else {
             return;
         };
-        let transport = registration.account.transport.unwrap_or(Transport::Udp);
+        let (looking, bound) = (
+            registration.phase == Phase::Looking,
+            registration.binding.is_some(),
+        );
+        let current = registration.hops.first().copied().filter(|_| bound);
         match result {
-            Ok(routes) => {
-                let best = registration.hops.first().map(|hop| hop.remote);
-                registration.hops = routes
-                    .into_iter()
-                    .map(|route| Hop::new(transport, route))
-                    .collect();
-                if let Some(at) = registration.hops.iter().position(|hop| Some(hop.remote) == best) {
-                    registration.hops[..=at].rotate_right(1);
+            Ok(hops) => {
+                let hops = self.in_order(now, hops, current);
+                let resting = hops
+                    .iter()
+                    .all(|hop| !self.health.may_be_probed(now, hop.transport, hop.remote));
+                let untried = self.welcome(now, &hops).len().saturating_sub(1);
+                let rests_until = hops
+                    .first()
+                    .and_then(|hop| self.health.rests_until(now, hop.transport, hop.remote));
+                let Some(registration) = self.registrations.get_mut(account) else {
+                    return;
+                };
+                registration.hops = hops;
+                registration.untried = untried;
+                if !looking {
+                    return;
                 }
-                if registration.phase == Phase::Looking {
-                    self.register(now, account);
+                match rests_until.filter(|_| resting) {
+                    Some(until) => {
+                        let left = until.saturating_duration_since(now).as_secs().saturating_add(1);
+                        let retry_after_s = Some(u32::try_from(left).unwrap_or(u32::MAX));
+                        let reason = "503 (the server asked to be left alone for a while)".to_owned();
+                        self.register_fault(now, account, Fault::Passing { retry_after_s }, reason);
+                    }
+                    None => self.register(now, account),
                 }
             }
-            Err(reason) if registration.phase == Phase::Looking => {
+            Err(reason) if looking => {
                 let reason = format!("{}: {reason}", registration.account.server_host);
                 self.register_fault(now, account, Fault::Passing { retry_after_s: None }, reason);
             }
@@ -164,7 +212,7 @@ impl UserAgent {
         }
     }
 
-    /// Sends REGISTER.
+    /// Sends REGISTER over the first hop.
     pub(super) fn register(&mut self, now: Instant, account: &AccountName) {
         let Some(registration) = self.registrations.get_mut(account) else {
             return;
@@ -173,6 +221,7 @@ impl UserAgent {
             return;
         };
         registration.phase = Phase::Trying;
+        registration.keep_alive.stop();
         let contact = self
             .config
             .contact(&registration.account.username, hop, registration.public);
@@ -183,23 +232,24 @@ impl UserAgent {
             .filter(|old| **old != contact);
         let binding = Binding {
             contact: &contact,
+            params: registration.flow.contact_params(self.config.instance.as_deref()),
             expires_s: registration.wish_s,
             old,
         };
         let mut request = registration.series.next(&registration.account, &binding);
-        let hops = registration.hops.clone();
+        request.headers.push(
+            HeaderName::SUPPORTED,
+            registration.flow.supported(self.config.instance.as_deref()),
+        );
+        let patience = (registration.untried > 0).then_some(SILENT_TARGET);
         let account = registration.account.clone();
         self.put_user_agent(&mut request);
         let owner = Owner::Register(account.name.clone());
-        self.send(now, Job::new(request, hops, Some(account), owner));
-    }
-
-    /// The response's top Via tells how the server sees us.
-    pub(super) fn learn_public_address(&mut self, account: &AccountName, hop: Hop, via: &Via) {
-        let public = seen_from(&self.config, hop, via);
-        if let Some(registration) = self.registrations.get_mut(account) {
-            registration.public = public;
-        }
+        let job = Job {
+            patience,
+            ..Job::new(request, [hop], Some(account), owner)
+        };
+        self.send(now, job);
     }
 
     /// REGISTER got its final answer, or none.
@@ -214,6 +264,12 @@ impl UserAgent {
         let Some(registration) = self.registrations.get_mut(account) else {
             return;
         };
+        // Another server may do what this one doesn't (RFC 3263 4.3; 408 stands for silence).
+        if matches!(outcome.status(), 408 | 500 | 502..=504) && registration.untried > 0 {
+            registration.untried -= 1;
+            registration.hops.rotate_left(1);
+            return self.register(now, account);
+        }
         match outcome {
             Outcome::Response(response) => match response.status.code() {
                 200..=299 => self.registered(now, account, job, &response),
@@ -226,6 +282,11 @@ impl UserAgent {
                     registration.wish_s = response.headers.min_expires().unwrap_or(registration.wish_s);
                     self.register(now, account);
                 }
+                // The first hop, or the registrar, can't do outbound (RFC 5626 11.6): without, then.
+                420 | 439 if registration.flow.is_wanted() => {
+                    registration.flow = Flow::Refused;
+                    self.register(now, account);
+                }
                 401 | 407 => {
                     self.authenticators.remove(account);
                     self.register_fault(
@@ -235,8 +296,12 @@ impl UserAgent {
                         format!("{reason} (user name or password)"),
                     );
                 }
-                // Not a matter of time: barred, unknown, not a registrar.
-                403..=405 | 410 | 501 | 600..=699 => {
+                403 => {
+                    let wait_s = registration.account.forbidden_wait_s;
+                    self.register_fault(now, account, Fault::Forbidden { wait_s }, reason);
+                }
+                // Not a matter of time: unknown, not a registrar.
+                404..=405 | 410 | 501 | 600..=699 => {
                     self.register_fault(now, account, Fault::Refused, reason)
                 }
                 _ => {
@@ -264,14 +329,6 @@ impl UserAgent {
             let reason = "the registrar granted 0 seconds".to_owned();
             return self.register_fault(now, account, Fault::Passing { retry_after_s: None }, reason);
         }
-        if let Some(worked) = job.hops.front()
-            && let Some(at) = registration
-                .hops
-                .iter()
-                .position(|hop| hop.remote == worked.remote)
-        {
-            registration.hops[..=at].rotate_right(1);
-        }
         let granted = Duration::from_secs(granted_s.into());
         registration.binding = Some((contact.uri.clone(), now + granted));
         registration.granted_s = granted_s;
@@ -281,7 +338,7 @@ impl UserAgent {
             .headers
             .addresses(&HeaderName::SERVICE_ROUTE)
             .unwrap_or_default();
-        registration.keep_alive = registration.public.map(|_| now + KEEP_ALIVE);
+        registration.flow.confirmed(response);
         registration.state = RegistrationState::Registered;
 
         let hop = registration.hops.first().copied();
@@ -298,6 +355,7 @@ impl UserAgent {
             // With time left for several more tries, and never in step with others.
             let refresh = granted.mul_f64(self.rng.random_range(0.75..0.85));
             registration.phase = Phase::Waiting(now + refresh);
+            self.start_keep_alive(now, account, response);
         }
         let Some(registration) = self.registrations.get(account) else {
             return;
@@ -313,6 +371,8 @@ impl UserAgent {
         };
         registration.failures = registration.failures.saturating_add(1);
         registration.adaptations = 0;
+        registration.keep_alive.stop();
+        registration.healing.probe = None;
         let mut wait = backoff::wait(&mut self.rng, registration.failures, fault);
         let bound = registration
             .binding
@@ -322,10 +382,9 @@ impl UserAgent {
         match (fault, bound) {
             // The registrar still knows us: calls go on as before.
             (Fault::Passing { .. }, Some(_)) => {}
-            (Fault::Passing { .. }, None) | (Fault::Refused, _) => {
+            (Fault::Passing { .. }, None) | (Fault::Refused | Fault::Forbidden { .. }, _) => {
                 registration.state = RegistrationState::Failed;
                 registration.binding = None;
-                registration.keep_alive = None;
             }
         }
         wait = wait.max(Duration::from_secs(1));
@@ -333,24 +392,6 @@ impl UserAgent {
         registration.last_error = Some(reason);
         let event = registration.event();
         self.event(event);
-    }
-
-    /// A connection is gone: calls to us would come over it, so a new one is made soon.
-    pub(super) fn connection_lost(
-        &mut self,
-        now: Instant,
-        transport: Transport,
-        remote: std::net::SocketAddr,
-    ) {
-        for registration in self.registrations.values_mut() {
-            let first = registration.hops.first();
-            let ours = first.is_some_and(|hop| hop.transport == transport && hop.remote == remote);
-            if let (true, Some(_), Phase::Waiting(until)) = (ours, &registration.binding, registration.phase)
-            {
-                let soon = now + RECONNECT.mul_f64(self.rng.random_range(0.5..=1.0));
-                registration.phase = Phase::Waiting(until.min(soon));
-            }
-        }
     }
 
     /// The addresses a call found for an account that doesn't register.
@@ -380,20 +421,12 @@ impl UserAgent {
                 .is_some_and(|binding| now >= binding.1)
             {
                 registration.binding = None;
-                registration.keep_alive = None;
+                registration.keep_alive.stop();
                 registration.state = RegistrationState::Failed;
                 let event = registration.event();
                 self.event(event);
             }
-            let Some(registration) = self.registrations.get_mut(&name) else {
-                continue;
-            };
-            if registration.keep_alive.is_some_and(|at| now >= at) {
-                registration.keep_alive = Some(now + KEEP_ALIVE);
-                if let Some(&hop) = registration.hops.first() {
-                    self.transmit(hop.transport, hop.remote, b"\r\n\r\n".to_vec());
-                }
-            }
+            self.healing_timeout(now, &name);
             let Some(registration) = self.registrations.get_mut(&name) else {
                 continue;
             };

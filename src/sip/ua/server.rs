@@ -274,6 +274,9 @@ impl UserAgent {
             transport: arrived.back.transport,
             remote: arrived.remote,
             local_ip: arrived.local.ip(),
+            domain: None,
+            secure: arrived.request.uri.as_sip().is_some_and(|uri| uri.secure),
+            tier: 0,
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use super::server::ServerKey;
 use super::wire::Arrived;
-use super::{Closing, UserAgent};
+use super::{Closing, Transport, UserAgent};
 use crate::sip::message::{HeaderName, Method, Request, Response, StatusCode, Uri};
 use std::time::Instant;
 
@@ -55,7 +55,10 @@ impl UserAgent {
         if !is_ours(&request.method) {
             return Some(self.wrong_method(arrived));
         }
-        if let Uri::Other(_) = request.uri {
+        // `sips:` promises TLS all the way to us (RFC 3261 26.2.2).
+        let unsafe_sips =
+            request.uri.as_sip().is_some_and(|uri| uri.secure) && arrived.back.transport != Transport::Tls;
+        if unsafe_sips || matches!(request.uri, Uri::Other(_)) {
             return Some(self.stateless_response(arrived, StatusCode::UNSUPPORTED_URI_SCHEME));
         }
         if request.method == Method::Invite && self.is_merged(request) {

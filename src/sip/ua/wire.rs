@@ -1,6 +1,6 @@
 //! Bytes in and out: messages parsed and handed to whom they concern, streams framed.
 
-use super::hop::SIP_PORT;
+use super::hop::{Hop, SIP_PORT};
 use super::{Transport, UaOutput, UserAgent};
 use crate::sip::framing::{Frame, PONG};
 use crate::sip::message::{HeaderName, Message, Method, ParseError, Request, Response, Via};
@@ -76,7 +76,7 @@ impl UserAgent {
                     self.handle_message(now, transport, local, remote, Err(error));
                 }
                 Frame::Ping => self.transmit(transport, remote, PONG.to_vec()),
-                Frame::Pong => {}
+                Frame::Pong => self.pong(transport, remote),
             }
         }
         self.streams.insert(connection, framer);
@@ -91,6 +91,17 @@ impl UserAgent {
             remote,
             bytes,
         });
+    }
+
+    /// What has to be there before something goes out over a hop.
+    pub(super) fn prepare(&mut self, hop: Hop) {
+        let domain = hop.domain.and_then(|id| self.domains.get(usize::from(id.0)));
+        if let (Transport::Tls, Some(domain)) = (hop.transport, domain) {
+            self.outputs.push_back(UaOutput::ConnectTls {
+                remote: hop.remote,
+                domain: domain.clone(),
+            });
+        }
     }
 
     fn handle_message(

@@ -29,15 +29,20 @@ impl Asterisk {
 
     /// Starts one at an address of the test's own.
     pub fn start_at(address: Ipv4Addr) -> Option<Self> {
-        Self::start_as(address, &[])
+        Self::start_as(address, &[], None)
     }
 
     /// Starts one that plays this to whom is held, over and over.
     pub fn start_with_music(music: &[i16]) -> Option<Self> {
-        Self::start_as(address(), music)
+        Self::start_as(address(), music, None)
     }
 
-    fn start_as(address: Ipv4Addr, music: &[i16]) -> Option<Self> {
+    /// Starts one at an address, that takes TLS with the `server.pem` and `server.key` of a folder.
+    pub fn start_with_tls(address: Ipv4Addr, certificates: &Path) -> Option<Self> {
+        Self::start_as(address, &[], Some(certificates))
+    }
+
+    fn start_as(address: Ipv4Addr, music: &[i16], certificates: Option<&Path>) -> Option<Self> {
         let root = cache().join("asterisk");
         if !root.join("usr/sbin/asterisk").exists() {
             return skip("no Asterisk");
@@ -50,6 +55,16 @@ impl Asterisk {
             sound::write_wav(&run.path().join("music/music.wav"), music);
         }
         write_configuration(&root, run.path(), address);
+        if let Some(folder) = certificates {
+            let file = run.path().join("etc/pjsip.conf");
+            let pjsip = std::fs::read_to_string(&file).expect("its configuration");
+            let tls = format!(
+                "[tls]\ntype = transport\nprotocol = tls\nbind = {address}:5061\ncert_file = {0}/server.pem\n\
+                 priv_key_file = {0}/server.key\nmethod = tlsv1_2\n",
+                folder.display()
+            );
+            std::fs::write(file, tls + &pjsip).expect("written");
+        }
         let process = start(&root, run.path());
         let mut asterisk = Self {
             process,

@@ -16,7 +16,8 @@ mod sources;
 pub use network::Network;
 
 use super::call::{Call, Stage};
-use super::{AccountName, Route, Transport, UserAgent, Waiter};
+use super::hop::Hop;
+use super::{AccountName, Transport, UserAgent, Waiter};
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{HeaderName, Response, Uri};
 use sources::{Rate, Sources};
@@ -161,9 +162,11 @@ impl UserAgent {
     }
 
     /// What DNS says of an account's server. Where a redirection or a peer has led us is not an account's.
-    pub(super) fn learn_servers(&mut self, waiter: &Waiter, routes: &[Route]) {
+    pub(super) fn learn_servers(&mut self, waiter: &Waiter, hops: &[Hop]) {
         let account = match waiter {
-            Waiter::Registration(account) => Some(account.clone()),
+            Waiter::Registration(account) | Waiter::Recheck(account) | Waiter::Address(account) => {
+                Some(account.clone())
+            }
             Waiter::Call(call) => self.calls.get(call).and_then(|call| match &call.stage {
                 Stage::Outgoing(outgoing) if !outgoing.redirects.is_under_way() => {
                     call.account.as_ref().map(|account| account.name.clone())
@@ -172,8 +175,7 @@ impl UserAgent {
             }),
         };
         if let Some(account) = account {
-            self.guard
-                .learn(&account, routes.iter().map(|route| route.remote.ip()));
+            self.guard.learn(&account, hops.iter().map(|hop| hop.remote.ip()));
         }
     }
 

@@ -2,8 +2,10 @@
 
 mod addresses;
 mod calls;
+mod failover;
 mod flows;
 mod guard;
+mod healing;
 mod registration;
 mod reliable;
 mod strangers;

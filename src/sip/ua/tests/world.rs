@@ -1,6 +1,6 @@
 //! A network of user agents and scripted peers. Time jumps from event to event; faults come from a seed.
 
-use crate::sip::account::Account;
+use crate::sip::account::{Account, KeepAliveMethod};
 use crate::sip::message::{HeaderName, Message, Method, Request, Response, StatusCode};
 use crate::sip::ua::*;
 use crate::testing::epoch;
@@ -40,6 +40,18 @@ pub struct World {
     scripts: BTreeMap<SocketAddr, Script>,
     /// Names the resolver knows; others fail.
     pub names: BTreeMap<String, Vec<SocketAddr>>,
+    /// SRV records, by their names.
+    pub services: BTreeMap<String, Vec<Srv>>,
+    /// How long what DNS says holds.
+    pub ttl: Duration,
+    /// No name server answers.
+    pub dns_down: bool,
+    /// TLS connections asked for, and for whom.
+    pub connected: Vec<(SocketAddr, String)>,
+    /// Whether servers answer pings on streams.
+    pub pongs: bool,
+    /// Connections that a user agent ended.
+    pub closed: Vec<(Transport, SocketAddr)>,
     /// Addresses where the transport reports a failure.
     pub dead: Vec<(Transport, SocketAddr)>,
     flying: Vec<Flying>,
@@ -54,6 +66,8 @@ pub struct Node {
     pub address: SocketAddr,
     /// What its NAT shows instead.
     pub public: Option<SocketAddr>,
+    /// No route leads anywhere.
+    pub offline: bool,
     pub events: Vec<UaEvent>,
     /// Answers to events, drawn up by the test.
     pub react: Reaction,
@@ -84,6 +98,11 @@ pub fn account(name: &str, user: &str, host: &str) -> Account {
         session_expires_s: 0,
         follow_redirects: true,
         digest_md5: true,
+        secure: false,
+        outbound: false,
+        keep_alive: KeepAliveMethod::Crlf,
+        keep_alive_s: 29,
+        forbidden_wait_s: 1200,
     }
 }
 
@@ -118,6 +137,12 @@ impl World {
             uas: Vec::new(),
             scripts: BTreeMap::new(),
             names: BTreeMap::new(),
+            services: BTreeMap::new(),
+            ttl: Duration::from_secs(60),
+            dns_down: false,
+            connected: Vec::new(),
+            pongs: true,
+            closed: Vec::new(),
             dead: Vec::new(),
             flying: Vec::new(),
             log: Vec::new(),
@@ -127,14 +152,28 @@ impl World {
 
     /// Adds a user agent; gives its index.
     pub fn add(&mut self, at: &str) -> usize {
+        let seed = [u8::try_from(self.uas.len()).unwrap() + 1; 32];
+        self.add_with(at, seed)
+    }
+
+    /// The same with a seed of its own.
+    pub fn add_seeded(&mut self, at: &str, seed: u64) -> usize {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&seed.to_le_bytes());
+        self.add_with(at, bytes)
+    }
+
+    fn add_with(&mut self, at: &str, seed: [u8; 32]) -> usize {
         let address = address(at);
         let config = UaConfig {
             user_agent: "tipring-test".into(),
             udp_port: Some(address.port()),
             tcp_port: Some(address.port()),
             tls_port: None,
+            tls: true,
+            instance: Some("urn:uuid:00000000-0000-4000-8000-000000000001".into()),
         };
-        let mut ua = UserAgent::new(config, [u8::try_from(self.uas.len()).unwrap() + 1; 32]);
+        let mut ua = UserAgent::new(config, seed);
         // Whom it hears is a matter of the tests of its guard; here everybody is known.
         let everywhere = ["0.0.0.0", "::"].map(|any| Network::new(any.parse().unwrap(), 0).unwrap());
         let admission = Admission {
@@ -149,6 +188,7 @@ impl World {
             ua,
             address,
             public: None,
+            offline: false,
             events: Vec::new(),
             react: Box::new(|_| Vec::new()),
         });
@@ -157,6 +197,26 @@ impl World {
 
     pub fn script(&mut self, at: &str, script: impl FnMut(&Message) -> Vec<Message> + 'static) {
         self.scripts.insert(address(at), Box::new(script));
+    }
+
+    pub fn input(&mut self, node: usize, input: UaInput) {
+        let now = self.now;
+        self.uas[node].ua.handle_input(now, input);
+        self.drain(node);
+    }
+
+    /// Until so long after the start.
+    pub fn run_until_after(&mut self, time: Duration) {
+        self.run_until(self.start + time);
+    }
+
+    /// Nothing is left but a registration.
+    pub fn assert_clean_but_registered(&mut self) {
+        self.run_s(40);
+        for node in &self.uas {
+            let load = node.ua.load();
+            assert_eq!((load.calls, load.queries), (0, 0), "{:?}", node.events);
+        }
     }
 
     pub fn command(&mut self, node: usize, command: UaCommand) {
@@ -271,6 +331,10 @@ impl World {
             };
             self.uas[node].ua.handle_input(now, input);
             self.drain(node);
+        } else if transport != Transport::Udp && bytes == b"\r\n\r\n" && self.scripts.contains_key(&to) {
+            if self.pongs {
+                self.fly(transport, to, from, b"\r\n".to_vec());
+            }
         } else if let Some(script) = self.scripts.get_mut(&to)
             && let Ok(message) = Message::parse(&bytes)
         {
@@ -304,35 +368,15 @@ impl World {
                         self.fly(transport, from, remote, bytes);
                     }
                 }
-                UaOutput::Resolve {
-                    query, host, port, ..
-                } => {
-                    let own = self.uas[node].address.ip();
-                    let literal = host.parse().ok().map(|ip| vec![SocketAddr::new(ip, port)]);
-                    let result = self
-                        .names
-                        .get(&host)
-                        .cloned()
-                        .or(literal)
-                        .ok_or_else(|| "no such host".to_owned());
-                    let routes = result.map(|found| {
-                        found
-                            .into_iter()
-                            .map(|remote| Route {
-                                remote,
-                                local_ip: own,
-                            })
-                            .collect()
-                    });
+                UaOutput::Resolve { query, question } => {
+                    let result = self.look_up(node, &question);
                     let now = self.now;
-                    self.uas[node].ua.handle_input(
-                        now,
-                        UaInput::Resolved {
-                            query,
-                            result: routes,
-                        },
-                    );
+                    self.uas[node]
+                        .ua
+                        .handle_input(now, UaInput::Resolved { query, result });
                 }
+                UaOutput::ConnectTls { remote, domain } => self.connected.push((remote, domain.to_string())),
+                UaOutput::Close { transport, remote } => self.closed.push((transport, remote)),
                 UaOutput::Event(event) => {
                     let mut commands = (self.uas[node].react)(&event);
                     // What nobody reacts to gets what a free line says.
@@ -356,6 +400,34 @@ impl World {
                 }
             }
         }
+    }
+
+    /// What DNS and the routing table say.
+    fn look_up(&self, node: usize, question: &Question) -> Result<Answer, String> {
+        let own = self.uas[node].address.ip();
+        let records = match question {
+            Question::Routes(_) if self.uas[node].offline => return Err("no route".to_owned()),
+            Question::Routes(remotes) => Records::Routes(
+                remotes
+                    .iter()
+                    .map(|remote| Route {
+                        remote: *remote,
+                        local_ip: own,
+                    })
+                    .collect(),
+            ),
+            _ if self.dns_down => return Err("no name server answers".to_owned()),
+            Question::Naptr(_) => Records::Naptr(Vec::new()),
+            Question::Srv(name) => Records::Srv(self.services.get(name).cloned().unwrap_or_default()),
+            Question::Addresses(host) => {
+                let found = self.names.get(host).ok_or_else(|| "no such host".to_owned())?;
+                Records::Addresses(found.iter().map(SocketAddr::ip).collect())
+            }
+        };
+        Ok(Answer {
+            records,
+            ttl: self.ttl,
+        })
     }
 
     fn fly(&mut self, transport: Transport, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {

@@ -1,0 +1,309 @@
+//! Servers that fail, come back, move, and names that lead to them.
+
+use super::world::*;
+use crate::sip::message::{HeaderName, Message, Method, Request, Response};
+use crate::sip::ua::*;
+use RegistrationState::*;
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+const FIRST: &str = "192.0.2.1:5060";
+const SECOND: &str = "192.0.2.2:5060";
+
+/// How a server of the tests is.
+#[derive(Clone, Copy, PartialEq)]
+enum Mood {
+    Well,
+    Silent,
+    /// 503, and for how long.
+    Busy(u32),
+}
+
+fn granted(request: &Request) -> Response {
+    let mut response = respond(request, 200, "r");
+    response.headers.copy_from(&request.headers, &HeaderName::CONTACT);
+    response.headers.copy_from(&request.headers, &HeaderName::EXPIRES);
+    response
+}
+
+fn server(world: &mut World, at: &str) -> Rc<Cell<Mood>> {
+    let mood = Rc::new(Cell::new(Mood::Well));
+    let felt = mood.clone();
+    world.script(at, move |message| {
+        let Message::Request(request) = message else {
+            return Vec::new();
+        };
+        match (felt.get(), &request.method) {
+            (Mood::Silent, _) | (_, Method::Ack) => Vec::new(),
+            (Mood::Busy(seconds), _) => {
+                let mut response = respond(request, 503, "r");
+                response
+                    .headers
+                    .push(HeaderName::RETRY_AFTER, seconds.to_string());
+                vec![response.into()]
+            }
+            (Mood::Well, Method::Register | Method::Options) => vec![granted(request).into()],
+            (Mood::Well, _) => vec![respond(request, 486, "r").into()],
+        }
+    });
+    mood
+}
+
+fn srv(priority: u16, target: &str) -> Srv {
+    Srv {
+        priority,
+        weight: 10,
+        port: 5060,
+        target: target.into(),
+    }
+}
+
+/// Two servers, the second for the time that the first is away.
+fn world() -> (World, Rc<Cell<Mood>>, Rc<Cell<Mood>>) {
+    let mut world = World::new(3263);
+    world.add("192.0.2.9:5060");
+    world.services.insert(
+        "_sip._udp.example.net".into(),
+        vec![srv(20, "b.example.net"), srv(10, "a.example.net")],
+    );
+    world.names.insert("a.example.net".into(), vec![address(FIRST)]);
+    world.names.insert("b.example.net".into(), vec![address(SECOND)]);
+    let (first, second) = (server(&mut world, FIRST), server(&mut world, SECOND));
+    (world, first, second)
+}
+
+fn register(world: &mut World) {
+    world.command(
+        0,
+        UaCommand::SetAccounts(vec![account("office", "6001", "example.net")]),
+    );
+}
+
+/// Methods sent to a server since the log was cleared last.
+fn asked(world: &World, at: &str) -> Vec<String> {
+    let methods = world.sent_to(at).into_iter();
+    methods
+        .map(|line| line.split(' ').next().unwrap().to_owned())
+        .collect()
+}
+
+/// When the log's first message of that kind went there, in ms since the start.
+fn first_at(world: &World, at: &str, method: &str) -> u64 {
+    let sent = world
+        .log
+        .iter()
+        .find(|(_, _, to, line)| *to == address(at) && line.starts_with(method));
+    sent.unwrap_or_else(|| panic!("no {method} to {at}: {:#?}", world.log))
+        .0
+}
+
+#[test]
+fn the_better_priority_is_used_while_it_is_well() {
+    let (mut world, _, _) = world();
+    register(&mut world);
+    world.run_s(3600);
+    assert_eq!(world.states(0).last(), Some(&Registered));
+    assert!(asked(&world, SECOND).is_empty());
+    assert!(
+        (12..=18).contains(&asked(&world, FIRST).len()),
+        "{}",
+        asked(&world, FIRST).len()
+    );
+}
+
+#[test]
+fn a_server_that_asks_for_rest_has_it_and_is_used_again_afterwards() {
+    let (mut world, first, _) = world();
+    first.set(Mood::Busy(600));
+    register(&mut world);
+    world.run_s(1);
+    assert_eq!(
+        world.states(0),
+        [Registering, Registered],
+        "at the second at once"
+    );
+    assert_eq!(asked(&world, FIRST), ["REGISTER"]);
+    world.clear();
+    first.set(Mood::Well);
+    world.run_s(590);
+    assert_eq!(
+        asked(&world, FIRST).len(),
+        0,
+        "left alone as long as it asked for"
+    );
+    let call = world.call(0, "office", "600");
+    world.run_s(1);
+    assert!(asked(&world, SECOND).contains(&"INVITE".to_owned()));
+    assert!(world.uas[0].ua.load().calls == 0, "{call:?}");
+    world.run_s(60);
+    assert_eq!(
+        asked(&world, FIRST),
+        ["OPTIONS", "REGISTER"],
+        "probed, and taken back"
+    );
+    assert!(!world.states(0).contains(&Failed));
+    world.clear();
+    world.run_s(600);
+    assert!(asked(&world, SECOND).is_empty());
+}
+
+#[test]
+fn a_silent_server_costs_seconds_not_half_a_minute() {
+    let (mut world, first, _) = world();
+    first.set(Mood::Silent);
+    register(&mut world);
+    world.run_s(7);
+    assert_eq!(world.states(0), [Registering, Registered]);
+    assert_eq!(first_at(&world, SECOND, "REGISTER"), 6000);
+    world.clear();
+    world.run_s(600);
+    let probes = asked(&world, FIRST);
+    assert!(
+        probes.iter().all(|method| method == "OPTIONS"),
+        "only asked whether it's back: {probes:?}"
+    );
+    first.set(Mood::Well);
+    world.clear();
+    world.run_s(45);
+    assert_eq!(asked(&world, FIRST), ["OPTIONS", "REGISTER"]);
+}
+
+#[test]
+fn a_call_finds_the_second_server_and_takes_the_registration_with_it() {
+    let (mut world, first, _) = world();
+    register(&mut world);
+    world.run_s(1);
+    first.set(Mood::Silent);
+    world.clear();
+    let start = u64::try_from((world.now - world.start).as_millis()).unwrap();
+    world.call(0, "office", "600");
+    world.run_s(7);
+    assert_eq!(first_at(&world, SECOND, "INVITE") - start, 6000);
+    assert!(
+        world.uas[0]
+            .events
+            .iter()
+            .any(|event| matches!(event, UaEvent::Failed { status: 486, .. }))
+    );
+    world.run_s(10);
+    assert!(asked(&world, SECOND).contains(&"REGISTER".to_owned()));
+    assert!(!world.states(0).contains(&Failed));
+    world.assert_clean_but_registered();
+}
+
+#[test]
+fn with_both_away_it_goes_on_trying_and_recovers() {
+    let (mut world, first, second) = world();
+    first.set(Mood::Silent);
+    second.set(Mood::Silent);
+    register(&mut world);
+    world.run_s(60);
+    assert_eq!(world.states(0).last(), Some(&Failed));
+    second.set(Mood::Well);
+    world.run_s(320);
+    assert_eq!(world.states(0).last(), Some(&Registered));
+}
+
+#[test]
+fn both_asking_for_rest_have_it() {
+    let (mut world, first, second) = world();
+    first.set(Mood::Busy(300));
+    second.set(Mood::Busy(200));
+    register(&mut world);
+    world.run_s(1);
+    world.clear();
+    world.run_s(195);
+    assert!(
+        asked(&world, FIRST).is_empty() && asked(&world, SECOND).is_empty(),
+        "{:?}",
+        world.log
+    );
+    second.set(Mood::Well);
+    world.run_s(300);
+    assert_eq!(world.states(0).last(), Some(&Registered));
+}
+
+#[test]
+fn changed_records_are_followed_once_their_time_is_up() {
+    let (mut world, _, _) = world();
+    world.ttl = Duration::from_secs(100);
+    register(&mut world);
+    world.run_s(1);
+    world
+        .services
+        .insert("_sip._udp.example.net".into(), vec![srv(10, "b.example.net")]);
+    world.run_s(300);
+    assert!(asked(&world, SECOND).contains(&"REGISTER".to_owned()));
+    world.clear();
+    // DNS goes away altogether: the last good answer serves.
+    world.dns_down = true;
+    world.run_s(3000);
+    assert!(!asked(&world, SECOND).is_empty() && asked(&world, FIRST).is_empty());
+    assert_eq!(world.states(0).last(), Some(&Registered));
+}
+
+#[test]
+fn tls_names_the_domain_asked_for_and_sips_shows_everywhere() {
+    let (mut world, _, _) = world();
+    world.services.insert(
+        "_sips._tcp.example.net".into(),
+        vec![Srv {
+            port: 5071,
+            ..srv(10, "a.example.net")
+        }],
+    );
+    let server = "192.0.2.1:5071";
+    world.script(server, |message| match message {
+        Message::Request(request) if request.method == Method::Register => vec![granted(request).into()],
+        _ => Vec::new(),
+    });
+    let mut secure = account("office", "6001", "example.net");
+    secure.secure = true;
+    world.command(0, UaCommand::SetAccounts(vec![secure]));
+    world.run_s(1);
+    assert_eq!(world.states(0), [Registering, Registered]);
+    assert_eq!(
+        world.connected[0],
+        (address(server), "example.net".to_owned()),
+        "the domain, not the host"
+    );
+    let sent = &world.requests(Method::Register)[0];
+    assert_eq!(sent.uri.to_string(), "sips:example.net");
+    let headers = &sent.headers;
+    assert_eq!(headers.via_top().unwrap().transport, "TLS");
+    assert!(
+        headers
+            .first(&HeaderName::TO)
+            .unwrap()
+            .contains("sips:6001@example.net")
+    );
+    assert!(
+        headers
+            .first(&HeaderName::CONTACT)
+            .unwrap()
+            .contains("<sips:6001@192.0.2.9:")
+    );
+
+    let mut plain = account("office", "6001", "example.net");
+    plain.transport = Some(Transport::Tls);
+    world.command(0, UaCommand::SetAccounts(vec![plain]));
+    world.run_s(1);
+    let sent = world.requests(Method::Register);
+    let contact = sent
+        .last()
+        .unwrap()
+        .headers
+        .first(&HeaderName::CONTACT)
+        .unwrap()
+        .into_owned();
+    assert!(contact.contains(";transport=tls>"), "{contact}");
+}
+
+#[test]
+fn sips_over_anything_but_tls_is_refused() {
+    let (mut world, _, _) = world();
+    world.inject(PEER, 0, invite("sips:6001@192.0.2.9", "z9hG4bKs"));
+    world.run_s(1);
+    assert_eq!(world.responses(416).len(), 1);
+}
