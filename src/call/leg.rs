@@ -8,6 +8,7 @@ use super::state::{CallDirection, CallState, Cause};
 use super::{CallConfig, CallRecord, Connect, FinishedCall, SessionId};
 use crate::media::traversal::Gathered;
 use crate::media::{Codec, Direction, Protection, SessionParams, SessionStats};
+use crate::sip::event::vq_report::VoiceQuality;
 use crate::sip::sdp::{MediaCapabilities, Negotiated, SdpError, Session};
 use crate::sip::ua::CallId;
 
@@ -23,6 +24,8 @@ pub(super) struct Leg {
     pub(super) started: Instant,
     pub(super) answered: Option<Instant>,
     pub(super) sip_status: Option<u16>,
+    /// Q.850's cause, where the far end gave one.
+    pub(super) release_cause: Option<u16>,
     pub(super) call: Option<CallId>,
     pub(super) media: Media,
     /// Its far end has sent us elsewhere (REFER), and ends it when that has worked.
@@ -75,6 +78,7 @@ impl Leg {
             started: now,
             answered: None,
             sip_status: None,
+            release_cause: None,
             call: None,
             media: Media {
                 session,
@@ -121,6 +125,7 @@ impl Leg {
             duration_s: talked,
             cause: cause.name().to_owned(),
             sip_status: self.sip_status,
+            release_cause: self.release_cause,
             codec: self
                 .media
                 .agreed
@@ -140,11 +145,40 @@ impl Leg {
             unauthentic_packets: figures.unauthentic_packets,
         };
         FinishedCall {
+            call: self.call,
+            quality: heard.and_then(|stats| self.quality(stats)),
             record,
             started: self.started,
             answered: self.answered,
             ended,
         }
+    }
+}
+
+impl Leg {
+    /// How it sounded (RFC 6035); names and times are the user agent's and the gateway's.
+    fn quality(&self, stats: &SessionStats) -> Option<VoiceQuality> {
+        let agreed = self.media.agreed?;
+        let expected = stats.received_packets.saturating_add(stats.lost_packets);
+        Some(VoiceQuality {
+            call_id: String::new(),
+            local: String::new(),
+            remote: String::new(),
+            initiator: self.direction == CallDirection::Outgoing,
+            local_address: self.media.local_ip.zip(self.media.port),
+            remote_address: Some((agreed.remote_rtp.ip(), agreed.remote_rtp.port())),
+            codec: Some((codec_name(agreed.codec).to_owned(), agreed.payload_type)),
+            start_s: 0,
+            end_s: 0,
+            expected_packets: expected,
+            lost_packets: stats.lost_packets,
+            late_packets: stats.late_packets,
+            jitter_ms: stats.jitter_ms,
+            buffer_ms: stats.buffer_ms,
+            round_trip_ms: stats.round_trip_ms,
+            delay_ms: Some(stats.one_way_delay_ms()),
+            mos: Some(stats.mean_opinion_score()),
+        })
     }
 }
 

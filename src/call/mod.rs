@@ -25,6 +25,7 @@ use crate::dial::{DialPlan, Hotline, Timers};
 use crate::line::{CallTime, LineCommand, LineEvent};
 use crate::media::traversal::Gathered;
 use crate::media::{Codec, DtmfRelay, VoiceCommand, VoiceEvent};
+use crate::sip::event::vq_report::VoiceQuality;
 use crate::sip::sdp::SrtpPolicy;
 use crate::sip::ua::{CallId, EndCause, Incoming, ReferRequest, UaCommand, Via};
 use crate::zone::Tone;
@@ -122,6 +123,8 @@ pub enum CallInput {
         /// What.
         event: SipEvent,
     },
+    /// Messages wait, or none do any more: dial tone says so.
+    MessageWaiting(bool),
     /// The line's hardware failed or is back.
     Fault(bool),
     /// The configuration changed; calls in progress go on as they were agreed.
@@ -277,6 +280,10 @@ pub struct FinishedCall {
     pub answered: Option<std::time::Instant>,
     /// When it ended.
     pub ended: std::time::Instant,
+    /// The user agent's number of it.
+    pub call: Option<CallId>,
+    /// How it sounded, but for names and times; `None`: nobody was heard.
+    pub quality: Option<VoiceQuality>,
 }
 
 /// A call in progress, for the status.

@@ -29,6 +29,9 @@ pub struct CallRecord {
     /// `media_timeout`, `answered_elsewhere`, `transferred` (connected to somebody else by this telephone), `replaced`
     /// (the far end put somebody else in its place).
     pub cause: String,
+    /// The release cause of ITU-T Q.850 that the far end's BYE gave (RFC 3326), where it did.
+    #[serde(default)]
+    pub release_cause: Option<u16>,
     /// The final SIP status of the INVITE, where there was one.
     pub sip_status: Option<u16>,
     /// Codec.

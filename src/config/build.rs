@@ -13,7 +13,8 @@ use super::file::{
 };
 use super::line::{self, Unique};
 use super::model::{
-    Account, Control, KeepAlive, Media, Model, OnRtpTimeout, Password, Sip, Srtp, Tls, TlsIdentity, Transport,
+    Account, AccountEvents, Control, KeepAlive, Media, MessageWaiting, Model, OnRtpTimeout, Password, Sip,
+    Srtp, Tls, TlsIdentity, Transport,
 };
 use super::nat;
 use super::nearest::suggestion;
@@ -252,6 +253,17 @@ fn account(name: String, file: AccountFile, sip: &Sip, problems: &mut Problems) 
         },
         keep_alive_s: file.keep_alive_s.value.0,
         forbidden_wait_s: file.forbidden_wait_s.value.0,
+        events: AccountEvents {
+            message_waiting: match file.message_waiting.value.0.as_str() {
+                "false" => MessageWaiting::Unasked,
+                "true" => MessageWaiting::Own,
+                mailbox => MessageWaiting::Mailbox(mailbox.to_owned()),
+            },
+            registration: file.registration_event.value,
+            publish_presence: file.publish_presence.value,
+            voice_quality_reports: file.voice_quality_reports.map(|uri| uri.value.0),
+            anonymous: file.anonymous.value,
+        },
     })
 }
 

@@ -15,7 +15,8 @@ use super::server::ServerUri;
 use super::services::ServicesFile;
 use super::tree::{Content, Node};
 use super::value::{
-    Callee, DelimiterKey, Domain, Gain, HeaderText, Keys, Name, Secret, Text, Uri, User, Whole,
+    Callee, DelimiterKey, Domain, Gain, HeaderText, Keys, MailboxText, Name, Secret, SipUriText, Text, Uri,
+    User, Whole,
 };
 
 section! {
@@ -245,6 +246,18 @@ section! {
         keep_alive_s: default Whole<5, 3600> = "29";
         /// Wait before registering again after the server has forbidden it (403), s.
         forbidden_wait_s: default Whole<60, 86400> = "1200";
+        /// Messages waiting: true subscribes to those of the account, a sip: URI to those of that mailbox. false: no
+        /// subscription; what the server tells of its own accord is heeded all the same.
+        message_waiting: default MailboxText = "false";
+        /// Whether to subscribe to the state of our own registration (RFC 3680): a binding that the server drops is made
+        /// anew at once.
+        registration_event: default bool = "false";
+        /// Whether the server is told when somebody is on the telephone (PUBLISH, RFC 3903).
+        publish_presence: default bool = "false";
+        /// Where a report of the voice quality goes after each call (RFC 6035): a sip: URI. Default: nowhere.
+        voice_quality_reports: optional SipUriText;
+        /// Whether called parties aren't shown who calls. Emergency calls always say it.
+        anonymous: default bool = "false";
     }
 }
 

@@ -206,6 +206,34 @@ pub struct Account {
     pub srtp: Srtp,
     /// Whether digest may use MD5 where nothing stronger is offered.
     pub digest_md5: bool,
+    /// What is kept up at the server beside the registration.
+    pub events: AccountEvents,
+}
+
+/// What an account keeps up at its server beside the registration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountEvents {
+    /// How messages waiting become known.
+    pub message_waiting: MessageWaiting,
+    /// Subscribe to the state of our own registration.
+    pub registration: bool,
+    /// Publish whether somebody is on the telephone.
+    pub publish_presence: bool,
+    /// URI of who collects reports of voice quality.
+    pub voice_quality_reports: Option<String>,
+    /// Called parties aren't shown who calls.
+    pub anonymous: bool,
+}
+
+/// How messages waiting become known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MessageWaiting {
+    /// Where the server tells of its own accord.
+    Unasked,
+    /// By subscribing to the account's own mailbox.
+    Own,
+    /// By subscribing to the mailbox of this URI.
+    Mailbox(String),
 }
 
 /// Emergency calls.

@@ -228,6 +228,28 @@ text!(
 );
 
 text!(
+    /// Whether to subscribe to messages waiting, or of which mailbox.
+    MailboxText: "true, false, or the mailbox's sip: URI",
+    |text| matches!(text, "true" | "false") || is_sip_uri(text),
+    { "type": ["boolean", "string"], "pattern": "^sip:" }
+);
+
+text!(
+    /// The address of somebody at a SIP server.
+    SipUriText: "a sip: URI, as in sip:user@host", is_sip_uri,
+    { "type": "string", "pattern": "^sip:" }
+);
+
+/// Well enough formed to be written between angle brackets; the user agent reads the rest.
+fn is_sip_uri(text: &str) -> bool {
+    let rest = text.strip_prefix("sip:").unwrap_or_default();
+    let host = rest.split_once('@').map_or(rest, |(_, host)| host);
+    let host = host.split([';', ':', '?']).next().unwrap_or_default();
+    (super::server::is_host(host) || rest.contains('['))
+        && !text.contains(|c: char| c.is_control() || c.is_whitespace() || "<>\",".contains(c))
+}
+
+text!(
     /// A code of the line's own, dialled before a number. No emergency number begins like one.
     FeatureCode: "a code of `*` or `#` and up to seven more keys, or off",
     |text| text == "off"

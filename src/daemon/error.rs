@@ -10,6 +10,9 @@ use super::net::PortOwner;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum DaemonError {
+    /// Not even the user agent can read it.
+    #[error("`{0}` is no SIP URI; check the account's message_waiting and voice_quality_reports")]
+    SipUri(String),
     /// Somebody else has the port.
     #[error("{address} ({transport}) is in use{}: stop it, or choose another sip.bind", by_whom(.owner.as_ref()))]
     AddressInUse {

@@ -16,7 +16,8 @@ use crate::config::{self, Model, model};
 use crate::gateway::{GatewayConfig, LineName, PortConfig};
 use crate::line::LineConfig;
 use crate::media::{Codec, DtmfRelay, JitterConfig, VoiceConfig};
-use crate::sip::account::{Account, KeepAliveMethod};
+use crate::sip::account::{Account, AccountEvents, KeepAliveMethod};
+use crate::sip::message::Uri;
 use crate::sip::sdp::SrtpPolicy;
 use crate::sip::ua::{AccountName, Admission, Emergency, Network, Transport};
 
@@ -213,6 +214,22 @@ fn account(account: &model::Account) -> Result<Account, DaemonError> {
         },
         keep_alive_s: account.keep_alive_s,
         forbidden_wait_s: account.forbidden_wait_s,
+        events: account_events(&account.events)?,
+    })
+}
+
+fn account_events(events: &model::AccountEvents) -> Result<AccountEvents, DaemonError> {
+    let uri = |text: &String| Uri::parse(text).map_err(|_| DaemonError::SipUri(text.clone()));
+    Ok(AccountEvents {
+        message_waiting: match &events.message_waiting {
+            model::MessageWaiting::Unasked => None,
+            model::MessageWaiting::Own => Some(None),
+            model::MessageWaiting::Mailbox(mailbox) => Some(Some(uri(mailbox)?)),
+        },
+        subscribe_registration: events.registration,
+        publish_presence: events.publish_presence,
+        voice_quality_collector: events.voice_quality_reports.as_ref().map(uri).transpose()?,
+        anonymous: events.anonymous,
     })
 }
 

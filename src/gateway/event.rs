@@ -89,6 +89,15 @@ pub enum EventKind {
         call: String,
         flowing: bool,
     },
+    /// What waits in a line's mailbox, as its account's server says.
+    MessageWaiting {
+        line: String,
+        waiting: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        new: Option<u32>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        old: Option<u32>,
+    },
     /// A call is sent to somebody else; `status`: what is heard of it.
     Transfer {
         line: String,

@@ -25,7 +25,7 @@ pub struct Gateway {
     pub(super) config: GatewayConfig,
     random: StdRng,
     pub(super) started: Instant,
-    clock: WallClock,
+    pub(super) clock: WallClock,
     pub(super) ports: Vec<Port>,
     pub(super) accounts: Vec<AccountEntry>,
     pub(super) user_agent: UserAgent,
@@ -261,11 +261,20 @@ impl Gateway {
     fn port_output(&mut self, now: Instant, index: usize, output: PortOutput) {
         match output {
             PortOutput::Out(output) => self.outputs.push_back(output),
-            PortOutput::Event(kind) => self.tell(now, kind),
+            PortOutput::Event(kind) => {
+                let moves = matches!(kind, EventKind::LineState { .. } | EventKind::LineFault { .. });
+                self.tell(now, kind);
+                if moves {
+                    self.update_presence(now, index);
+                }
+            }
             PortOutput::Sip(command) => self.user_agent.handle_input(now, UaInput::Command(command)),
             PortOutput::Place { number, emergency } => self.place(now, index, &number, emergency),
             PortOutput::PlaceAgain { attempt } => self.place_emergency(now, index, attempt),
-            PortOutput::Record(finished) => self.record(*finished),
+            PortOutput::Record(finished) => {
+                self.report_quality(now, index, &finished);
+                self.record(*finished);
+            }
         }
     }
 
@@ -304,6 +313,10 @@ impl Gateway {
                 error,
             } => {
                 self.registration(now, &account, state, expires_s, error);
+                return;
+            }
+            UaEvent::MessagesWaiting { account, summary } => {
+                self.messages_waiting(now, &account, summary);
                 return;
             }
             UaEvent::Incoming(incoming) => {

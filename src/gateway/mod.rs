@@ -12,6 +12,7 @@ mod accounts;
 mod admission;
 pub mod config;
 pub mod event;
+mod events_of_accounts;
 mod machine;
 mod nat;
 mod placement;

@@ -22,6 +22,7 @@ pub(super) struct Port {
     pub(super) line: Line,
     pub(super) calls: LineCalls,
     pub(super) fault: Option<String>,
+    pub(super) message_waiting: bool,
     /// The line is gone from the configuration; the port goes when its last call has ended.
     pub(super) leaving: bool,
     /// The accounts that the emergency call in progress goes through, in turn.
@@ -56,6 +57,7 @@ impl Port {
             line,
             calls,
             fault: None,
+            message_waiting: false,
             leaving: false,
             emergency_ways: Vec::new(),
             traversals: Traversals::default(),

@@ -52,7 +52,7 @@ pub struct LineStatus {
     pub state: LineState,
     /// Hook.
     pub hook: Hook,
-    /// Messages wait (message-summary comes with a later release; `false` until a server says otherwise).
+    /// Messages wait, by the last word of the account's server.
     pub message_waiting: bool,
     /// What is wrong with its hardware.
     pub fault: Option<String>,
@@ -114,7 +114,7 @@ fn line_status(port: &Port) -> LineStatus {
         } else {
             Hook::On
         },
-        message_waiting: false,
+        message_waiting: port.message_waiting,
         xruns: 0,
         fault: port.fault.clone(),
     }

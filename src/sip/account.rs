@@ -45,6 +45,8 @@ pub struct Account {
     pub keep_alive_s: u32,
     /// Seconds to wait after 403.
     pub forbidden_wait_s: u32,
+    /// What is kept up at the server beside the registration.
+    pub events: AccountEvents,
 }
 
 /// How the way to a server is kept open and watched.
@@ -56,6 +58,21 @@ pub enum KeepAliveMethod {
     Options,
     /// Not at all.
     Off,
+}
+
+/// What an account keeps up at its server beside the registration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AccountEvents {
+    /// Subscribe to messages waiting (RFC 3842): of our own address of record, or of this mailbox.
+    pub message_waiting: Option<Option<Uri>>,
+    /// Subscribe to the state of our own registration (RFC 3680).
+    pub subscribe_registration: bool,
+    /// Publish whether somebody is on the telephone (RFC 3903).
+    pub publish_presence: bool,
+    /// Where reports of voice quality go (RFC 6035).
+    pub voice_quality_collector: Option<Uri>,
+    /// Called parties aren't shown who calls (RFC 3323), unless a call says otherwise.
+    pub anonymous: bool,
 }
 
 impl Account {
@@ -107,6 +124,7 @@ impl Account {
     pub fn is_same(&self, other: &Self) -> bool {
         self.is_same_binding(other)
             && self.is_same_login(other)
+            && self.events == other.events
             && self.display_name == other.display_name
             && self.expires_s == other.expires_s
             && self.session_expires_s == other.session_expires_s

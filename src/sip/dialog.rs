@@ -136,6 +136,16 @@ impl Dialog {
         &self.remote_target
     }
 
+    /// The Call-ID.
+    pub fn call_id(&self) -> &str {
+        &self.call_id
+    }
+
+    /// Who the peer is.
+    pub fn remote_uri(&self) -> &Uri {
+        &self.remote.uri
+    }
+
     /// Our tag.
     pub fn local_tag(&self) -> String {
         self.local.tag().map(|tag| tag.into_owned()).unwrap_or_default()

@@ -63,6 +63,7 @@ impl HostOptions {
             display_name: None,
             password: "secret".to_owned().into(),
             register,
+            events: tipring::sip::account::AccountEvents::default(),
             expires_s: 300,
             session_expires_s: 1800,
             follow_redirects: true,

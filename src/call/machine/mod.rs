@@ -54,6 +54,8 @@ pub struct LineCalls {
     held: Option<Box<Leg>>,
     /// A second caller, told of by a tone.
     waiting: Option<Box<Ringing>>,
+    /// Messages wait in the mailbox.
+    message_waiting: bool,
     outputs: VecDeque<CallOutput>,
     /// An emergency call is in progress.
     emergency: Option<emergency::EmergencyCall>,
@@ -145,6 +147,7 @@ impl LineCalls {
             reported: LineState::Idle,
             held: None,
             waiting: None,
+            message_waiting: false,
             outputs: VecDeque::new(),
             emergency: None,
         }
@@ -186,6 +189,7 @@ impl LineCalls {
             CallInput::MediaFailed { session, reason } => self.media_failed(now, session, &reason),
             CallInput::Incoming { incoming, time } => self.incoming(now, *incoming, time),
             CallInput::Sip { call, event } => self.handle_sip(now, call, event),
+            CallInput::MessageWaiting(waiting) => self.message_waiting = waiting,
             CallInput::Fault(faulted) => self.fault(now, faulted),
             CallInput::Configure(config) => self.config = *config,
             CallInput::Shutdown => self.end_everything(now, Cause::LocalHangup),

@@ -8,6 +8,7 @@ use crate::call::state::{CallDirection, CallState, Cause};
 use crate::call::{CallEvent, CallOutput, SessionId, SipEvent};
 use crate::line::{CallTime, Caller, Expectation, LineCommand, Presentation, RingRequest};
 use crate::media::{Direction, SessionParams, VoiceEvent};
+use crate::sip::message::Reason;
 use crate::sip::ua::{CallId, EndCause, Incoming, UaCommand};
 use crate::zone::Tone;
 
@@ -296,6 +297,9 @@ impl LineCalls {
 
     /// The far end is gone: the loop opens for a moment (answering machines wait for that), then busy tone.
     pub(super) fn ended(&mut self, now: Instant, cause: &EndCause) {
+        if let Some(leg) = self.leg_mut() {
+            leg.release_cause = release_cause(cause);
+        }
         let cause = cause_of(cause);
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Talking(leg) | Phase::Held(leg) | Phase::AwaitingCode { leg, .. } => {
@@ -441,5 +445,33 @@ fn cause_of(cause: &EndCause) -> Cause {
         EndCause::Remote { .. } => Cause::RemoteHangup,
         EndCause::Timeout => Cause::Failed,
         EndCause::Local => Cause::LocalHangup,
+    }
+}
+
+/// The release cause of ITU-T Q.850 in the far end's Reason header (RFC 3326).
+fn release_cause(cause: &EndCause) -> Option<u16> {
+    let EndCause::Remote { reason: Some(reason) } = cause else {
+        return None;
+    };
+    let mut reasons = reason.split(',').filter_map(Reason::parse);
+    let q850 = reasons.find(|reason| reason.protocol.eq_ignore_ascii_case("Q.850"));
+    q850.and_then(|reason| reason.cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn release_causes_of_a_reason() {
+        let cause = |reason: &str| {
+            release_cause(&EndCause::Remote {
+                reason: Some(reason.to_owned()),
+            })
+        };
+        assert_eq!(cause("Q.850;cause=16;text=\"Terminated\""), Some(16));
+        assert_eq!(cause("SIP;cause=200, q.850;cause=31"), Some(31));
+        assert_eq!(cause("SIP;cause=486"), None);
+        assert_eq!(release_cause(&EndCause::Timeout), None);
     }
 }

@@ -50,7 +50,14 @@ impl LineCalls {
         self.take_line_back();
         match std::mem::replace(&mut self.phase, Phase::Idle) {
             Phase::Ringing(ringing) => self.answer(now, *ringing),
-            Phase::Idle => self.start_dialing(now, Tone::Dial),
+            Phase::Idle => {
+                let tone = if self.message_waiting {
+                    Tone::MessageWaitingDial
+                } else {
+                    Tone::Dial
+                };
+                self.start_dialing(now, tone);
+            }
             Phase::Recall(recall) => {
                 self.line(LineCommand::StopRinging);
                 self.take_back(recall.leg);

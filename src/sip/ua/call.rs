@@ -166,6 +166,7 @@ impl UserAgent {
     pub(super) fn drop_call(&mut self, call: CallId, event: UaEvent) {
         self.conclude(call, event);
         self.leave_dialog(call);
+        self.note_ended(call);
         self.calls.remove(&call);
     }
 

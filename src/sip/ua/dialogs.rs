@@ -16,6 +16,12 @@ impl UserAgent {
     /// A request with a To tag.
     pub(super) fn handle_in_dialog(&mut self, now: Instant, key: ServerKey, arrived: Arrived) {
         let Some((call, remote_tag)) = self.call_of(&arrived.request) else {
+            if arrived.request.method == Method::Notify && self.notified(now, &arrived) {
+                return;
+            }
+            if arrived.request.method == Method::Subscribe {
+                return self.subscribed_to(now, key, arrived);
+            }
             return self.reply(&arrived, StatusCode::NO_SUCH_CALL);
         };
         let Ok(cseq) = arrived.request.headers.cseq() else {

@@ -1,6 +1,7 @@
 //! INVITEs to us: from 100 Trying to the answer, the refusal, or the caller's CANCEL.
 
 use super::call::{Call, Session, Stage};
+use super::identity::{caller, redirecting_number, ring_name};
 use super::registration::Registration;
 use super::reinvite::{Exchange, Unacknowledged};
 use super::reliable::Reliable;
@@ -100,6 +101,11 @@ impl UserAgent {
             local: arrived.local,
             wants_early_offer: request.body.is_empty() && reliable.is_demanded(),
             replaces,
+            redirecting: redirecting_number(&request),
+            ring: request
+                .headers
+                .all(&HeaderName::ALERT_INFO)
+                .find_map(|value| ring_name(&value)),
         };
         if !self.open_transaction(key.clone(), arrived, call) {
             return;
@@ -342,49 +348,5 @@ pub(super) fn session_response(
     match body {
         Some(body) if !body.is_empty() => response.with_body("application/sdp", body),
         _ => response,
-    }
-}
-
-struct Caller {
-    user: Option<String>,
-    name: Option<String>,
-    private: bool,
-}
-
-/// Who calls: P-Asserted-Identity where the account's own server says so (RFC 3325 9), else From.
-fn caller(request: &Request, trusted: bool) -> Caller {
-    let headers = &request.headers;
-    let privacy = headers
-        .first(&HeaderName::PRIVACY)
-        .unwrap_or_default()
-        .to_ascii_lowercase();
-    let withheld = privacy
-        .split([';', ','])
-        .map(str::trim)
-        .any(|word| matches!(word, "id" | "user" | "header"));
-    let asserted = headers
-        .addresses(&HeaderName::P_ASSERTED_IDENTITY)
-        .unwrap_or_default();
-    let from = headers.from().ok();
-    let anonymous = from.as_ref().is_some_and(|from| {
-        // RFC 3323 4.1.1.3: sip:anonymous@anonymous.invalid
-        let host = from.uri.as_sip().map(|sip| sip.host.to_unbracketed());
-        host.as_deref()
-            .is_some_and(|host| host.eq_ignore_ascii_case("anonymous.invalid"))
-            || from
-                .uri
-                .user()
-                .is_some_and(|user| user.eq_ignore_ascii_case("anonymous"))
-    });
-    let identity = asserted.into_iter().next().filter(|_| trusted).or(from);
-    let name = identity
-        .as_ref()
-        .and_then(|identity| identity.display.clone())
-        .filter(|name| !name.is_empty());
-    let user = identity.as_ref().and_then(|identity| identity.uri.subscriber());
-    Caller {
-        user,
-        name,
-        private: withheld || anonymous,
     }
 }

@@ -2,6 +2,9 @@
 
 use super::Inquiry;
 use super::location::{Answer, Question};
+use crate::sip::event::message_summary::MessageSummary;
+use crate::sip::event::pidf::Presence;
+use crate::sip::event::vq_report::VoiceQuality;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -198,6 +201,20 @@ pub enum UaCommand {
         /// 4xx to 6xx.
         status: u16,
     },
+    /// What an account's lines do, for those who watch its presence.
+    SetPresence {
+        /// Which.
+        account: AccountName,
+        /// What they do, all together.
+        presence: Presence,
+    },
+    /// Report how a call sounded, where the account has a collector.
+    ReportQuality {
+        /// Whose.
+        account: AccountName,
+        /// What is known of it; the user agent adds the names of both sides.
+        quality: Box<CallQuality>,
+    },
     /// Set the accounts: new ones register, those gone un-register, changed ones do both.
     SetAccounts(Vec<crate::sip::account::Account>),
     /// Say who is heard beside the accounts' servers and the peers of dialogs; at first nobody is.
@@ -215,6 +232,15 @@ pub enum UaCommand {
     },
     /// Find out which of our addresses is used towards an account's server; `UaEvent::Located` follows.
     Locate(AccountName),
+}
+
+/// How a call sounded, and which it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallQuality {
+    /// The call.
+    pub call: CallId,
+    /// Its figures; Call-ID and addresses of record are filled in.
+    pub figures: VoiceQuality,
 }
 
 /// What is special about an INVITE.
@@ -412,6 +438,13 @@ pub enum UaEvent {
         /// What it wants.
         request: Box<ReferRequest>,
     },
+    /// What waits in an account's mailbox, as its server says.
+    MessagesWaiting {
+        /// Which account.
+        account: AccountName,
+        /// What.
+        summary: MessageSummary,
+    },
     /// How the peer of [`UaCommand::Refer`] fares.
     TransferProgress {
         /// Whose peer.
@@ -501,4 +534,8 @@ pub struct Incoming {
     pub wants_early_offer: bool,
     /// The call of ours whose place it takes (RFC 3891).
     pub replaces: Option<CallId>,
+    /// The number the call was diverted from last (Diversion, History-Info).
+    pub redirecting: Option<String>,
+    /// How Alert-Info wants the telephone to ring, by name.
+    pub ring: Option<String>,
 }

@@ -2,6 +2,7 @@
 
 use super::client::ClientKey;
 use super::hop::Hop;
+use super::subscriber::Package;
 use super::{AccountName, CallId, ReferralId, Transport, UserAgent};
 use crate::sip::account::Account;
 use crate::sip::digest::{Authenticator, Credentials};
@@ -47,6 +48,12 @@ pub(super) enum Owner {
     KeepAlive(AccountName),
     /// OPTIONS that ask whether an account's better server is back.
     Probe(AccountName),
+    /// A SUBSCRIBE of an account's.
+    Subscription((AccountName, Package)),
+    /// The PUBLISH of an account's presence.
+    Publication(AccountName),
+    /// A NOTIFY to somebody who watches our calls.
+    Watcher(u64),
 }
 
 /// A request and all it takes to try it again.
@@ -209,6 +216,9 @@ impl UserAgent {
                 }
             }
             Owner::Referral(referral) => self.referral_note_sent(*referral, number),
+            Owner::Subscription(key) => self.subscription_note_sent(key, number),
+            Owner::Publication(account) => self.publication_note_sent(account, number),
+            Owner::Watcher(id) => self.watcher_note_sent(*id, number),
             Owner::Unregister(_) | Owner::Nobody | Owner::KeepAlive(_) | Owner::Probe(_) => {}
         }
     }
@@ -231,7 +241,10 @@ impl UserAgent {
             | Owner::Refer(_)
             | Owner::Referral(_)
             | Owner::KeepAlive(_)
-            | Owner::Probe(_) => {}
+            | Owner::Probe(_)
+            | Owner::Subscription(_)
+            | Owner::Publication(_)
+            | Owner::Watcher(_) => {}
         }
     }
 
@@ -251,6 +264,9 @@ impl UserAgent {
             Owner::Referral(referral) => self.referral_notified(referral, &outcome),
             Owner::KeepAlive(account) => self.keep_alive_finished(now, &account, &outcome),
             Owner::Probe(account) => self.probe_finished(now, &account, &outcome),
+            Owner::Subscription(key) => self.subscribed(now, &key, &job, &outcome),
+            Owner::Publication(account) => self.published(now, &account, &outcome),
+            Owner::Watcher(id) => self.watcher_notified(id, &outcome),
         }
     }
 

@@ -18,15 +18,19 @@ mod forks;
 mod guard;
 mod healing;
 mod hop;
+mod identity;
 mod incoming;
 mod interface;
 mod job;
 mod keep_alive;
 mod location;
 mod mapping;
+mod notifier;
 mod options;
 mod outgoing;
 mod prack;
+mod publication;
+mod quality;
 mod redirect;
 mod refer;
 mod registrar;
@@ -37,6 +41,8 @@ mod replaces;
 mod server;
 mod session_timer;
 mod stray;
+mod subscriber;
+mod tend;
 mod update;
 mod wire;
 
@@ -47,6 +53,7 @@ pub use location::{Answer, Naptr, Question, Records, Srv};
 pub use options::Inquiry;
 
 use super::digest::Authenticator;
+use super::event::pidf::Presence;
 use super::framing::StreamFramer;
 use call::Call;
 use client::{ClientKey, ClientTransaction};
@@ -88,6 +95,14 @@ pub struct UserAgent {
     no_tcp: BTreeSet<SocketAddr>,
     /// Calls that peers have asked for.
     referrals: refer::Referrals,
+    subscriptions: BTreeMap<(AccountName, subscriber::Package), subscriber::Subscription>,
+    publications: BTreeMap<AccountName, publication::Publication>,
+    /// What the accounts' lines do, as far as it is told.
+    presence: BTreeMap<AccountName, Presence>,
+    watchers: Vec<notifier::Watcher>,
+    /// Calls that are over and may still be reported on.
+    ended: VecDeque<quality::Ended>,
+    last_watcher: u64,
     closing: Closing,
     guard: Guard,
 }
@@ -155,6 +170,12 @@ impl UserAgent {
             streams: BTreeMap::new(),
             no_tcp: BTreeSet::new(),
             referrals: refer::Referrals::default(),
+            subscriptions: BTreeMap::new(),
+            publications: BTreeMap::new(),
+            presence: BTreeMap::new(),
+            watchers: Vec::new(),
+            ended: VecDeque::new(),
+            last_watcher: 0,
             closing: Closing::No,
             guard: Guard::default(),
         }
@@ -195,6 +216,7 @@ impl UserAgent {
             UaInput::Command(command) => self.handle_command(now, command),
             UaInput::MappingChanged => self.mapping_changed(now),
         }
+        self.tend(now);
         self.check_closed(now);
     }
 
@@ -206,6 +228,7 @@ impl UserAgent {
         self.registrations_timeout(now);
         self.locator.handle_timeout(now, &mut self.rng);
         self.drain_locator(now);
+        self.tend(now);
         self.check_closed(now);
     }
 
@@ -226,6 +249,7 @@ impl UserAgent {
             self.calls_poll(),
             self.registrations_poll(),
             self.locator.poll_timeout(),
+            self.tend_poll(),
             closing,
         ]
         .into_iter()
@@ -305,6 +329,8 @@ impl UserAgent {
             UaCommand::Refer { call, to } => self.refer(now, call, &to),
             UaCommand::AcceptReferral { referral } => self.accept_referral(now, referral),
             UaCommand::EndReferral { referral, status } => self.end_referral(now, referral, status),
+            UaCommand::SetPresence { account, presence } => self.set_presence(&account, presence),
+            UaCommand::ReportQuality { account, quality } => self.report_quality(now, &account, *quality),
             UaCommand::SetAccounts(accounts) => self.set_accounts(now, accounts),
             UaCommand::SetAdmission(admission) => self.guard.set_admission(*admission),
             UaCommand::Shutdown => self.shutdown(now),
@@ -326,6 +352,9 @@ impl UserAgent {
         for call in calls {
             self.hang_up(now, call);
         }
+        self.unsubscribe_all(now);
+        self.unpublish_all(now);
+        self.watchers.clear();
         self.set_accounts(now, Vec::new());
     }
 

@@ -4,6 +4,7 @@ use super::call::{Call, Stage};
 use super::client::ClientKey;
 use super::emergency::over_every_transport;
 use super::hop::Hop;
+use super::identity::withhold;
 use super::job::{Job, Outcome, Owner};
 use super::location::Wanted;
 use super::redirect::Redirects;
@@ -138,6 +139,9 @@ impl UserAgent {
                 };
                 let from = account.identity(from_name.as_deref());
                 let mut request = self.new_invite(target.clone(), from, NameAddr::new(target), offer);
+                if options.anonymous.unwrap_or(account.events.anonymous) && emergency.is_none() {
+                    withhold(&mut request, &account);
+                }
                 if let Some(directions) = &directions {
                     put_directions(&mut request, directions);
                 }

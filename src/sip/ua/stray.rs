@@ -8,7 +8,10 @@ use crate::sip::message::{HeaderName, Method, Request, Response, StatusCode, Uri
 use std::time::Instant;
 
 /// What we take.
-pub(super) const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY, REFER";
+pub(super) const ALLOW: &str =
+    "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY, REFER, SUBSCRIBE";
+/// Event packages we have.
+pub(super) const EVENTS: &str = "message-summary, refer, reg, dialog";
 /// Extensions we have: what Supported says and Require may ask for.
 pub(super) const SUPPORTED: &str = "100rel, timer, 199, replaces, norefersub";
 /// Bodies we take.
@@ -35,7 +38,8 @@ impl UserAgent {
         match arrived.request.method {
             Method::Invite => self.incoming(now, key, arrived),
             Method::Options => self.inquire(arrived),
-            Method::Notify => self.notify(&arrived),
+            Method::Notify => self.notified_unasked(&arrived),
+            Method::Subscribe => self.subscribed_to(now, key, arrived),
             // Nobody may have this telephone call somebody from outside of a call.
             Method::Refer => self.reply(&arrived, status(603)),
             // What these belong to has never been, or is over.
@@ -91,7 +95,7 @@ impl UserAgent {
         let mut response = self.stateless_response(arrived, status(code));
         response.headers.push(HeaderName::ALLOW, ALLOW);
         if code == 489 {
-            response.headers.push(HeaderName::ALLOW_EVENTS, "message-summary");
+            response.headers.push(HeaderName::ALLOW_EVENTS, EVENTS);
         }
         response
     }
@@ -140,36 +144,13 @@ impl UserAgent {
             response
         })
     }
-
-    /// An unsolicited NOTIFY: message waiting is welcome, a keep-alive is too (many servers use it so).
-    fn notify(&mut self, arrived: &Arrived) {
-        let event = arrived
-            .request
-            .headers
-            .first(&HeaderName::EVENT)
-            .unwrap_or_default();
-        let package = event
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase();
-        match package.as_str() {
-            "message-summary" | "keep-alive" => self.reply(arrived, StatusCode::OK),
-            _ => {
-                let mut response = self.stateless_response(arrived, status(489));
-                response.headers.push(HeaderName::ALLOW_EVENTS, "message-summary");
-                self.transmit_response(arrived.back, response);
-            }
-        }
-    }
 }
 
 /// What we can, as OPTIONS asks.
 pub(super) fn with_abilities(mut response: Response) -> Response {
     response.headers.push(HeaderName::ALLOW, ALLOW);
     response.headers.push(HeaderName::ACCEPT, ACCEPT);
-    response.headers.push(HeaderName::ALLOW_EVENTS, "message-summary");
+    response.headers.push(HeaderName::ALLOW_EVENTS, EVENTS);
     response.headers.push(HeaderName::SUPPORTED, SUPPORTED);
     response
 }
@@ -187,6 +168,7 @@ fn is_ours(method: &Method) -> bool {
             | Method::Info
             | Method::Notify
             | Method::Refer
+            | Method::Subscribe
     )
 }
 

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod calls;
+mod events;
 mod failover;
 mod flows;
 mod guard;

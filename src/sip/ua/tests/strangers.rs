@@ -62,14 +62,14 @@ fn every_method_out_of_place_gets_its_answer() {
 }
 
 #[test]
-fn message_waiting_is_welcome_unasked() {
+fn message_waiting_of_a_stranger_belongs_to_no_subscription() {
     let mut notify = stray("NOTIFY");
     notify.headers.push(HeaderName::EVENT, "message-summary");
     let notify = notify.with_body(
         "application/simple-message-summary",
         b"Messages-Waiting: yes\r\n".to_vec(),
     );
-    assert_eq!(answer(notify, &HeaderName::ALLOW).0, 200);
+    assert_eq!(answer(notify, &HeaderName::ALLOW).0, 481);
 }
 
 #[test]

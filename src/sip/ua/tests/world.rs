@@ -1,6 +1,6 @@
 //! A network of user agents and scripted peers. Time jumps from event to event; faults come from a seed.
 
-use crate::sip::account::{Account, KeepAliveMethod};
+use crate::sip::account::{Account, AccountEvents, KeepAliveMethod};
 use crate::sip::message::{HeaderName, Message, Method, Request, Response, StatusCode};
 use crate::sip::ua::*;
 use crate::testing::epoch;
@@ -103,6 +103,7 @@ pub fn account(name: &str, user: &str, host: &str) -> Account {
         keep_alive: KeepAliveMethod::Crlf,
         keep_alive_s: 29,
         forbidden_wait_s: 1200,
+        events: AccountEvents::default(),
     }
 }
 
