@@ -493,3 +493,131 @@ fn calls_come_through_a_network_that_loses_a_fifth() {
         world.run_until("BYE", 40_000, |world| server(world).count(&Method::Bye) >= 1);
     }
 }
+
+#[test]
+fn a_fork_that_ends_leaves_the_ringing_to_us_again() {
+    let mut world = server_world(vec![vec![
+        Step::new(50, 180),
+        Step::new(1500, 183).with_sdp(),
+        Step::new(4000, 199),
+        Step::new(9000, 486),
+    ]]);
+    dial(&mut world, "5551234");
+    world.run_until("ringback", 6000, |world| {
+        state(world, "kitchen") == "calling" && world.telephone(0, "kitchen").hears(425.0, 100)
+    });
+    world.telephone(0, "kitchen").voice = KITCHEN_SAYS;
+    world.run_until("early media", 3000, |world| {
+        world.telephone(0, "kitchen").hears(600.0, 200)
+    });
+    world.run_until("the end of it, and ringback", 6000, |world| {
+        let telephone = world.telephone(0, "kitchen");
+        telephone.hears(425.0, 200) && !telephone.hears(600.0, 200)
+    });
+    assert_eq!(state(&world, "kitchen"), "calling");
+    world.run_until("busy", 6000, |world| state(world, "kitchen") == "busy_tone");
+    hang_up(&mut world, "kitchen");
+    world.run_until("idle", 1500, |world| state(world, "kitchen") == "idle");
+    world.run_ms(100);
+    assert_eq!(world.hosts[0].records.len(), 1);
+}
+
+/// The tag that our last response put into To.
+fn own_to(world: &mut World) -> String {
+    let last = server(world).responses.last().expect("a response");
+    last.headers.first(&HeaderName::TO).expect("To").into_owned()
+}
+
+#[test]
+fn an_offer_of_ours_in_the_ringing_is_answered_by_prack() {
+    let mut world = server_world(Vec::new());
+    let own = SocketAddr::new(ip(1), 5060);
+    let head = |method: &str, branch: &str, number: u32, to: &str, more: &str| {
+        format!(
+            "{method} sip:6001@{own} SIP/2.0
+            Via: SIP/2.0/UDP 10.0.0.9:5060;branch=z9hG4bK{branch};rport
+            Max-Forwards: 70
+            From: <sip:100@10.0.0.9>;tag=peer
+            To: {to}
+            Call-ID: bare@10.0.0.9
+            CSeq: {number} {method}
+            Contact: <sip:peer@10.0.0.9:5060>
+            {more}"
+        )
+    };
+    let bare = head("INVITE", "a", 1, "<sip:6001@10.0.0.1>", "Require: 100rel");
+    server(&mut world).send(own, &bare, "");
+    world.run_until("ringing", 1000, |world| world.telephone(0, "kitchen").ringing);
+    world.run_ms(50);
+    let rung = server(&mut world)
+        .responses
+        .iter()
+        .find(|r| r.status.code() == 180);
+    let rung = rung.expect("180").clone();
+    assert!(
+        String::from_utf8_lossy(&rung.body).contains("m=audio"),
+        "our offer"
+    );
+    let to = own_to(&mut world);
+    let rack = format!(
+        "RAck: {} 1 INVITE\nContent-Type: application/sdp",
+        rung.headers.rseq().expect("RSeq")
+    );
+    let answer = session_description(ip(9), "sendrecv");
+    server(&mut world).send(own, &head("PRACK", "b", 2, &to, &rack), &answer);
+    world.run_ms(200);
+    lift(&mut world, "kitchen");
+    world.run_until("talking", 500, |world| state(world, "kitchen") == "talking");
+    world.run_ms(50);
+    let accepted = server(&mut world).responses.last().expect("200").clone();
+    assert_eq!(
+        (accepted.status.code(), accepted.body.len()),
+        (200, 0),
+        "nothing is left to say"
+    );
+    server(&mut world).send(own, &head("ACK", "c", 1, &to, ""), "");
+    world.telephone(0, "kitchen").voice = KITCHEN_SAYS;
+    world.run_ms(600);
+    assert!(
+        world.telephone(0, "kitchen").hears(600.0, 200),
+        "the server's echo"
+    );
+    hang_up(&mut world, "kitchen");
+    world.run_until("BYE", 2000, |world| server(world).count(&Method::Bye) == 1);
+}
+
+#[test]
+fn options_gets_what_an_invite_would_get() {
+    let mut world = server_world(Vec::new());
+    let own = SocketAddr::new(ip(1), 5060);
+    let ask = |world: &mut World, target: &str, number: u32| {
+        let head = format!(
+            "OPTIONS sip:{target} SIP/2.0
+            Via: SIP/2.0/UDP 10.0.0.9:5060;branch=z9hG4bKo{number};rport
+            Max-Forwards: 70
+            From: <sip:100@10.0.0.9>;tag=peer
+            To: <sip:{target}>
+            Call-ID: options{number}@10.0.0.9
+            Accept: application/sdp
+            CSeq: {number} OPTIONS"
+        );
+        server(world).send(own, &head, "");
+        world.run_ms(50);
+        server(world).responses.last().expect("a response").clone()
+    };
+    let line = "6001@10.0.0.1:5060";
+    let idle = ask(&mut world, line, 1);
+    assert_eq!(idle.status.code(), 200);
+    assert!(String::from_utf8_lossy(&idle.body).contains("m=audio 0 RTP/AVP 8 0 101"));
+    lift(&mut world, "kitchen");
+    world.run_ms(200);
+    assert_eq!(ask(&mut world, line, 2).status.code(), 486);
+    assert_eq!(
+        ask(&mut world, "10.0.0.1:5060", 3).status.code(),
+        200,
+        "the device as a whole"
+    );
+    hang_up(&mut world, "kitchen");
+    world.run_ms(2000);
+    assert_eq!(ask(&mut world, line, 4).status.code(), 200);
+}
