@@ -28,6 +28,7 @@ demo: tools
 # The whole program beside baresip, then single functions.
 bench: tools
 	$(CARGO) bench --locked --bench whole
+	$(CARGO) test --release --locked --test flood -- --nocapture
 	$(CARGO) bench --locked --bench dsp --bench media --bench sip
 
 lint:

@@ -66,7 +66,10 @@ impl Seen {
                 VoiceEvent::SessionEnded(stats) => {
                     self.sessions += u32::from(stats.sent_packets > 0 && stats.received_packets > 0);
                 }
-                VoiceEvent::FirstRtp | VoiceEvent::RtpTimeout | VoiceEvent::RtpResumed => {}
+                VoiceEvent::FirstRtp
+                | VoiceEvent::RtpTimeout
+                | VoiceEvent::RtpResumed
+                | VoiceEvent::Flow(_) => {}
             },
             Report::Plugged(_) | Report::CardStarted(_) | Report::CardLost { .. } | Report::Xrun { .. } => {}
         }

@@ -329,3 +329,33 @@ fn a_server_that_takes_the_call_and_gets_nowhere_is_cancelled_and_passed_over() 
             .any(|request| request.method == Method::Cancel)
     );
 }
+
+#[test]
+fn a_call_on_hold_makes_room() {
+    let mut world = world([Some(answers()), None], options("10.0.0.8", "10.0.0.9"));
+    let now = world.now;
+    world.telephone(0, "kitchen").lift(now);
+    world.run_ms(500);
+    world.telephone(0, "kitchen").press("200");
+    talks_within(&mut world, 4000);
+    let now = world.now;
+    world.telephone(0, "kitchen").flash(now, 250);
+    world.run_ms(2000);
+    world.telephone(0, "kitchen").press("112");
+    world.run_until("the emergency call", 4000, |world| {
+        invites(world, ip(8))
+            .iter()
+            .any(|(_, _, invite)| invite.uri.user().as_deref() == Some("112"))
+    });
+    world.run_ms(2000);
+    let server = world.peers[0].as_server().expect("the server");
+    assert!(
+        server
+            .requests
+            .iter()
+            .any(|request| request.method == Method::Bye)
+    );
+    assert_eq!(state(&world), "talking");
+    let status = serde_json::to_value(world.hosts[0].gateway.status(world.now)).expect("a status");
+    assert_eq!(status["calls"].as_array().map(Vec::len), Some(1), "{status}");
+}

@@ -226,7 +226,10 @@ fn a_busy_minute_allocates_nothing() {
                     VoiceEvent::SessionEnded(stats) => ended += u32::from(stats.concealed_ms > 0),
                     VoiceEvent::RtpTimeout => timeouts += 1,
                     VoiceEvent::TransmissionDone => done += 1,
-                    VoiceEvent::Dtmf(_) | VoiceEvent::FirstRtp | VoiceEvent::RtpResumed => {}
+                    VoiceEvent::Dtmf(_)
+                    | VoiceEvent::FirstRtp
+                    | VoiceEvent::RtpResumed
+                    | VoiceEvent::Flow(_) => {}
                 }
             }
         }

@@ -12,6 +12,9 @@ use crate::sip::event::vq_report::VoiceQuality;
 use crate::sip::sdp::{MediaCapabilities, Negotiated, SdpError, Session};
 use crate::sip::ua::CallId;
 
+/// Sentences kept about one call.
+const SENTENCES_MAX: usize = 8;
+
 /// One call.
 #[derive(Debug)]
 pub(super) struct Leg {
@@ -30,6 +33,8 @@ pub(super) struct Leg {
     pub(super) media: Media,
     /// Its far end has sent us elsewhere (REFER), and ends it when that has worked.
     pub(super) referring: bool,
+    /// What went wrong on the way, in sentences.
+    diagnosis: Vec<String>,
 }
 
 /// The media side of a call.
@@ -96,6 +101,14 @@ impl Leg {
                 lent: false,
             },
             referring: false,
+            diagnosis: Vec::new(),
+        }
+    }
+
+    /// Keeps a sentence for the record; the same one once, and never more than a person reads.
+    pub(super) fn note(&mut self, sentence: &str) {
+        if self.diagnosis.len() < SENTENCES_MAX && !self.diagnosis.iter().any(|known| known == sentence) {
+            self.diagnosis.push(sentence.to_owned());
         }
     }
 
@@ -143,6 +156,7 @@ impl Leg {
             mos: heard.map(SessionStats::mean_opinion_score),
             encryption: self.media.encryption().filter(|_| self.media.started),
             unauthentic_packets: figures.unauthentic_packets,
+            diagnosis: self.diagnosis.clone(),
         };
         FinishedCall {
             call: self.call,

@@ -4,7 +4,7 @@
 //! ([`crate::sip`]). It decides what the person hears ([`outcome`]), when the telephone rings, and when media
 //! starts; where a number leads is the gateway's knowledge, asked for with [`CallOutput::Place`].
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 mod keyring;
@@ -24,7 +24,7 @@ pub use record::CallRecord;
 use crate::dial::{DialPlan, Hotline, Timers};
 use crate::line::{CallTime, LineCommand, LineEvent};
 use crate::media::traversal::Gathered;
-use crate::media::{Codec, DtmfRelay, VoiceCommand, VoiceEvent};
+use crate::media::{Codec, DtmfRelay, FlowReport, VoiceCommand, VoiceEvent};
 use crate::sip::event::vq_report::VoiceQuality;
 use crate::sip::sdp::SrtpPolicy;
 use crate::sip::ua::{CallId, EndCause, Incoming, ReferRequest, UaCommand, Via};
@@ -226,6 +226,23 @@ pub enum CallOutput {
         /// Ways tried so far.
         attempt: usize,
     },
+    /// Media flows one way only, or both ways again.
+    Flow(MediaFlow),
+}
+
+/// How media flows in a call, and between whom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MediaFlow {
+    /// The call's identifier.
+    pub id: String,
+    /// The call at the user agent.
+    pub call: CallId,
+    /// What the audio thread reports.
+    pub report: FlowReport,
+    /// Where we said that we receive.
+    pub local: Option<SocketAddr>,
+    /// Where the peer said that it receives.
+    pub remote: Option<SocketAddr>,
 }
 
 /// What is worth telling of a line's calls.

@@ -64,4 +64,7 @@ pub struct CallRecord {
     /// Packets dropped because their tag was wrong.
     #[serde(default)]
     pub unauthentic_packets: u32,
+    /// What went wrong on the way (sound in one direction only, messages rewritten by a router), in sentences.
+    #[serde(default)]
+    pub diagnosis: Vec<String>,
 }

@@ -370,6 +370,10 @@ fn log_event(kind: &EventKind, json: &Value) {
         EventKind::Digit { .. } | EventKind::Ring { .. } | EventKind::Tone { .. } => {
             tracing::debug!("{}", event_line(json));
         }
+        EventKind::Diagnosis { text: told, .. } => match text("account") {
+            Some(account) => tracing::warn!(account, "{told}"),
+            None => tracing::warn!("{told}"),
+        },
         _ => tracing::info!("{}", event_line(json)),
     }
 }

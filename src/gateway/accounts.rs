@@ -17,6 +17,8 @@ pub(super) struct AccountEntry {
     pub(super) state: RegistrationState,
     expires_at: Option<Instant>,
     pub(super) last_error: Option<String>,
+    /// What changes its messages on their way.
+    pub(super) diagnosis: Vec<String>,
 }
 
 impl Gateway {
@@ -30,6 +32,7 @@ impl Gateway {
                 None => AccountEntry::new(account),
             };
             entry.server = server_uri(account);
+            entry.diagnosis.clear();
             entries.push(entry);
         }
         self.accounts = entries;
@@ -84,6 +87,7 @@ impl AccountEntry {
             state,
             expires_at: None,
             last_error: None,
+            diagnosis: Vec::new(),
         }
     }
 
@@ -96,6 +100,7 @@ impl AccountEntry {
                 .expires_at
                 .map(|at| at.saturating_duration_since(now).as_secs()),
             last_error: self.last_error.clone(),
+            diagnosis: self.diagnosis.clone(),
         }
     }
 }

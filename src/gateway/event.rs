@@ -115,6 +115,18 @@ pub enum EventKind {
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<String>,
     },
+    /// Something is wrong on the way to others, in a sentence for a person: what, the likely cause, and what to do.
+    Diagnosis {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        line: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        call: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        account: Option<String>,
+        /// `rewritten`, `nothing_received`, `not_heard`, or `both_ways` when the sound is back.
+        problem: &'static str,
+        text: String,
+    },
 }
 
 /// Hook state.

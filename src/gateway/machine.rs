@@ -270,6 +270,7 @@ impl Gateway {
             }
             PortOutput::Sip(command) => self.user_agent.handle_input(now, UaInput::Command(command)),
             PortOutput::Place { number, emergency } => self.place(now, index, &number, emergency),
+            PortOutput::Flow(flow) => self.tell_flow(now, index, &flow),
             PortOutput::PlaceAgain { attempt } => self.place_emergency(now, index, attempt),
             PortOutput::Record(finished) => {
                 self.report_quality(now, index, &finished);
@@ -325,6 +326,10 @@ impl Gateway {
             }
             UaEvent::Inquiry(inquiry) => {
                 self.inquiry(now, inquiry);
+                return;
+            }
+            UaEvent::Rewritten { account, what } => {
+                self.tell_rewritten(now, &account, &what);
                 return;
             }
             UaEvent::Idle => {
@@ -408,6 +413,7 @@ impl Gateway {
 
     fn record(&mut self, finished: FinishedCall) {
         let mut record = finished.record;
+        record.diagnosis.extend(self.account_diagnosis(&record.line));
         record.started_ms = self.clock.unix_ms(finished.started);
         record.answered_ms = finished.answered.map(|answered| self.clock.unix_ms(answered));
         record.ended_ms = self.clock.unix_ms(finished.ended);

@@ -11,8 +11,11 @@ use std::time::Instant;
 mod accounts;
 mod admission;
 pub mod config;
+mod diagnosis;
 pub mod event;
 mod events_of_accounts;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod machine;
 mod nat;
 mod placement;

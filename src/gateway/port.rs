@@ -9,7 +9,7 @@ use super::event::{EventKind, Hook};
 use super::traversal::{Follows, Traversals};
 use super::{NatServers, Output, SessionId};
 use crate::call::state::LineState;
-use crate::call::{CallEvent, CallInput, CallOutput, FinishedCall, LineCalls, Nat};
+use crate::call::{CallEvent, CallInput, CallOutput, FinishedCall, LineCalls, MediaFlow, Nat};
 use crate::line::{DigitSource, Line, LineCommand, LineEvent, LineInput, LineOutput};
 use crate::media::traversal::Way;
 use crate::media::{TransmitKind, VoiceCommand, VoiceEvent};
@@ -46,6 +46,8 @@ pub(super) enum PortOutput {
     Record(Box<FinishedCall>),
     /// Where does an emergency call lead whose ways so far failed?
     PlaceAgain { attempt: usize },
+    /// Media flows one way only, or both ways again.
+    Flow(MediaFlow),
 }
 
 impl Port {
@@ -266,6 +268,7 @@ impl Port {
                 });
             }
             CallOutput::Event(event) => self.tell_call_event(event),
+            CallOutput::Flow(flow) => self.outputs.push_back(PortOutput::Flow(flow)),
             CallOutput::PlaceAgain { attempt } => {
                 self.outputs.push_back(PortOutput::PlaceAgain { attempt });
             }

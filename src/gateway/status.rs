@@ -37,6 +37,8 @@ pub struct AccountStatus {
     pub expires_s: Option<u64>,
     /// What went wrong last.
     pub last_error: Option<String>,
+    /// What changes its messages on their way, in sentences.
+    pub diagnosis: Vec<String>,
 }
 
 /// One line.

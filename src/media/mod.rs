@@ -11,6 +11,7 @@ mod approach;
 mod delay;
 mod event_receiver;
 mod event_sender;
+mod flow;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
 mod gate;
@@ -35,6 +36,7 @@ pub mod traversal;
 pub mod turn;
 mod voice_path;
 
+pub use flow::{FlowReport, OneWay};
 pub use jitter::JitterConfig;
 pub use outbox::{Transmit, TransmitKind};
 pub use protection::Protection;
@@ -169,6 +171,8 @@ pub enum VoiceEvent {
     RemoteKey(Key),
     /// The session is over; its figures.
     SessionEnded(SessionStats),
+    /// Media flows one way only, or both ways again.
+    Flow(FlowReport),
 }
 
 /// A session's quality figures.

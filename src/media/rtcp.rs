@@ -144,6 +144,10 @@ pub struct Heard {
     pub round_trip_ms: Option<f32>,
     /// It says goodbye.
     pub goodbye: bool,
+    /// There is a sender or receiver report in it.
+    pub reports: bool,
+    /// Highest sequence number of ours that it has received.
+    pub highest: Option<u32>,
 }
 
 /// Reads a compound packet; `None` for anything else. `ours`: the SSRC whose report blocks count.
@@ -163,6 +167,7 @@ pub fn parse(datagram: &[u8], ours: u32, now_us: i64) -> Option<Heard> {
         match kind {
             SENDER_REPORT => {
                 if let Ok(report) = SenderReport::parse(packet) {
+                    heard.reports = true;
                     heard.sender_report = Some((report.ntp_timestamp() >> 16) as u32);
                     let blocks = report.report_blocks();
                     blocks.for_each(|block| heard.block(&block, ours, now_us));
@@ -170,6 +175,7 @@ pub fn parse(datagram: &[u8], ours: u32, now_us: i64) -> Option<Heard> {
             }
             RECEIVER_REPORT => {
                 if let Ok(report) = ReceiverReport::parse(packet) {
+                    heard.reports = true;
                     let blocks = report.report_blocks();
                     blocks.for_each(|block| heard.block(&block, ours, now_us));
                 }
@@ -186,6 +192,7 @@ impl Heard {
         if block.ssrc() != ours {
             return;
         }
+        self.highest = Some(block.extended_sequence_number());
         self.loss_percent = Some(f32::from(block.fraction_lost()) * 100.0 / 256.0);
         let last = block.last_sender_report_timestamp();
         if last == 0 {

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use rand::{Rng, RngExt};
 
 use super::event_receiver::EventPayload;
+use super::flow::{Flow, FlowReport};
 use super::gate::{Gate, Verdict, canonical};
 use super::keep_alive::KeepAlive;
 use super::outbox::{Outbox, TransmitKind};
@@ -68,6 +69,7 @@ pub struct Session {
     earlier: Earlier,
     late_packets: u32,
     last_rtp_us: i64,
+    flow: Flow,
     any_rtp: bool,
     timed_out: bool,
     report_at_us: i64,
@@ -113,6 +115,7 @@ impl Session {
             earlier: Earlier::default(),
             late_packets: 0,
             last_rtp_us: now_us,
+            flow: Flow::new(now_us),
             any_rtp: false,
             timed_out: false,
             report_at_us,
@@ -202,6 +205,7 @@ impl Session {
         }
         self.params = params;
         self.last_rtp_us = now_us;
+        self.flow.renew(now_us);
     }
 
     /// Reads a datagram of the RTP port; `None`: it isn't let in, or is of no type that was agreed.
@@ -218,7 +222,10 @@ impl Session {
             return None;
         }
         let mut new_stream = match self.gate.judge(now_us / 1000, from, &header) {
-            Verdict::Refused => return None,
+            Verdict::Refused => {
+                self.flow.refused(from);
+                return None;
+            }
             Verdict::Admitted => false,
             Verdict::NewStream => {
                 if !self.params.awaits_path {
@@ -259,6 +266,8 @@ impl Session {
             Arrival::ComfortNoise(payload[0])
         };
         self.last_rtp_us = now_us;
+        self.flow
+            .heard(now_us, matches!(arrival, Arrival::ComfortNoise(_)));
         Some(Accepted {
             arrival,
             new_stream,
@@ -289,6 +298,10 @@ impl Session {
         if let Some(report) = heard.sender_report {
             self.last_report = Some((report, now_us));
         }
+        if heard.reports {
+            self.flow
+                .peer_reported(now_us, heard.highest, self.sender.packets());
+        }
         self.round_trip_ms = heard.round_trip_ms.or(self.round_trip_ms);
         self.remote_loss_percent = heard.loss_percent.or(self.remote_loss_percent);
     }
@@ -301,6 +314,12 @@ impl Session {
         }
         self.timed_out = true;
         true
+    }
+
+    /// Whether media has come to flow one way only, or both ways again.
+    pub fn flow_report(&mut self, now_us: i64) -> Option<FlowReport> {
+        let both_ways = self.params.direction == Direction::SendReceive;
+        self.flow.poll(now_us, both_ways, self.sender.packets())
     }
 
     /// Writes a report when it is time, and something to keep the routers' doors open where nothing else is sent.

@@ -310,6 +310,13 @@ impl VoicePath {
         if let Some(session) = &mut self.parked.session {
             session.report(now_us, &mut self.random, &mut self.parked.outbox);
         }
+        let flow = self
+            .session
+            .as_mut()
+            .and_then(|session| session.flow_report(now_us));
+        if let Some(flow) = flow {
+            self.report(VoiceEvent::Flow(flow));
+        }
     }
 
     /// Takes 10 ms from the telephone: its answer to the last [`playback`](Self::playback), in the same turn.

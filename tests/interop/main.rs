@@ -25,6 +25,7 @@ mod peers;
 mod pjsua;
 mod provider;
 mod registration;
+mod routers;
 mod signalling;
 mod sound;
 mod telephone;

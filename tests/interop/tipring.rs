@@ -130,9 +130,10 @@ impl Tipring {
         } = keys_of;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let socket = folder.path().join("kitchen.sock");
+        // Each peer of these tests has an address of its own, and some call without being anybody's server.
         let config = format!(
             "country: ua\n\
-             sip: {{ bind: \"{bind}\", {sip_keys} }}\n{sections}\
+             sip: {{ bind: \"{bind}\", accept_from: [127.0.0.0/8], {sip_keys} }}\n{sections}\
              control: {{ socket: {control:?} }}\n\
              nat: {{ {nat_keys} }}\n\
              accounts:\n  office: {{ server: {server:?}, username: {username:?}, password: {password:?}, \

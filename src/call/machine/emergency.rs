@@ -45,7 +45,13 @@ impl LineCalls {
     }
 
     /// A number was dialled and its leg is in place.
+    ///
+    /// Whatever else the line is busy with makes room: a call on hold ends, a second caller finds the line busy.
     pub(super) fn begin_emergency(&mut self, now: Instant) {
+        if let Some(held) = self.held.take() {
+            self.hang_up_leg(now, *held, Cause::LocalHangup);
+        }
+        self.refuse_waiting(now, 486, Cause::Busy);
         let Some(id) = self.leg().map(|leg| leg.id.clone()) else {
             return;
         };

@@ -310,6 +310,14 @@ impl LineCalls {
             .any(|leg| leg.media.session == session && leg.media.parked)
     }
 
+    /// Keeps a sentence about a call for its record.
+    pub fn note(&mut self, id: &str, sentence: &str) {
+        let known = |leg: &&mut Leg| leg.id == id;
+        if let Some(leg) = self.leg_mut().filter(known) {
+            leg.note(sentence);
+        }
+    }
+
     /// The calls in progress, the one the line is busy with first.
     pub fn snapshots(&self) -> impl Iterator<Item = CallSnapshot> {
         self.legs().map(|leg| CallSnapshot {

@@ -1,13 +1,14 @@
 //! What SIP and the media say of the line's call.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{LineCalls, Phase, Ringing};
 use crate::call::outcome::Outcome;
 use crate::call::state::{CallDirection, CallState, Cause};
-use crate::call::{CallEvent, CallOutput, SessionId, SipEvent};
+use crate::call::{CallEvent, CallOutput, MediaFlow, SessionId, SipEvent};
 use crate::line::{CallTime, Caller, Expectation, LineCommand, Presentation, RingRequest};
-use crate::media::{Direction, SessionParams, VoiceEvent};
+use crate::media::{Direction, FlowReport, SessionParams, VoiceEvent};
 use crate::sip::message::Reason;
 use crate::sip::ua::{CallId, EndCause, Incoming, UaCommand};
 use crate::zone::Tone;
@@ -406,6 +407,7 @@ impl LineCalls {
                     self.push(CallOutput::Record(Box::new(record)));
                 }
             }
+            VoiceEvent::Flow(report) => self.flow(report),
             // The line's own business.
             VoiceEvent::Dtmf(_) | VoiceEvent::TransmissionDone => {}
         }
@@ -424,6 +426,21 @@ impl LineCalls {
             self.finish(now, *leg, Cause::MediaTimeout);
         }
         self.after_far_end(now);
+    }
+
+    /// Sound goes one way, or both ways again: worth a word only while both are to be heard.
+    fn flow(&mut self, report: FlowReport) {
+        let Phase::Talking(leg) = &self.phase else { return };
+        if let (CallState::Talking, Some(call)) = (leg.state, leg.call) {
+            let (id, media) = (leg.id.clone(), &leg.media);
+            self.push(CallOutput::Flow(MediaFlow {
+                id,
+                call,
+                report,
+                local: media.local_ip.zip(media.port).map(SocketAddr::from),
+                remote: media.agreed.map(|params| params.remote_rtp),
+            }));
+        }
     }
 
     pub(super) fn media_flowing(&mut self, flowing: bool) {

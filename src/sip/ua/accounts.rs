@@ -17,6 +17,8 @@ impl UserAgent {
             .map(|account| (account.name.clone(), account))
             .collect();
         self.guard.keep(|name| wanted.contains_key(name));
+        // Whoever changes the configuration may have changed the router: it is looked at anew.
+        self.rewritten.clear();
         let gone: Vec<AccountName> = self
             .registrations
             .iter()

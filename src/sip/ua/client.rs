@@ -35,9 +35,9 @@ pub(super) struct ClientTransaction {
     /// The request without Via, for CANCEL and ACK.
     pub request: Request,
     /// Who hears of responses.
-    owner: Owner,
+    pub owner: Owner,
     sent: Vec<u8>,
-    via: String,
+    pub via: String,
     cancel: Cancel,
     /// ACKs sent, by the tag of the 2xx (empty: of the refusal).
     acks: Vec<(String, Hop, Vec<u8>)>,
@@ -214,6 +214,7 @@ impl UserAgent {
             branch: branch.into_owned(),
             method: cseq.method.as_str().to_owned(),
         };
+        self.compare_response(&key, &response, &via);
         let Some(transaction) = self.clients.get_mut(&key) else {
             return;
         };

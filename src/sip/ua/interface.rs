@@ -463,6 +463,13 @@ pub enum UaEvent {
         /// Our address, or why its server can't be reached.
         result: Result<IpAddr, String>,
     },
+    /// Something between us and an account's server changes messages; told once for each way it shows.
+    Rewritten {
+        /// Which account.
+        account: AccountName,
+        /// What is changed.
+        what: super::Rewritten,
+    },
 }
 
 /// Why a confirmed call ended.

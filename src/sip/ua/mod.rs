@@ -38,6 +38,7 @@ mod registration;
 mod reinvite;
 mod reliable;
 mod replaces;
+mod rewritten;
 mod server;
 mod session_timer;
 mod stray;
@@ -51,6 +52,7 @@ pub use guard::{Admission, Network};
 pub use interface::*;
 pub use location::{Answer, Naptr, Question, Records, Srv};
 pub use options::Inquiry;
+pub use rewritten::{Part, Rewritten, is_private};
 
 use super::digest::Authenticator;
 use super::event::pidf::Presence;
@@ -105,6 +107,8 @@ pub struct UserAgent {
     last_watcher: u64,
     closing: Closing,
     guard: Guard,
+    /// What has been told of messages that were changed on their way.
+    rewritten: BTreeSet<(AccountName, Part)>,
 }
 
 /// Who waits for a host's addresses.
@@ -178,6 +182,7 @@ impl UserAgent {
             last_watcher: 0,
             closing: Closing::No,
             guard: Guard::default(),
+            rewritten: BTreeSet::new(),
         }
     }
 

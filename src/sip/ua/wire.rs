@@ -112,6 +112,11 @@ impl UserAgent {
         remote: SocketAddr,
         parsed: Result<Message, ParseError>,
     ) {
+        match &parsed {
+            Err(ParseError::Garbage(fault)) => self.look_at_fault(remote, fault),
+            Err(ParseError::BadRequest(bad)) => self.look_at_fault(remote, &bad.fault),
+            Ok(_) | Err(ParseError::KeepAlive) => {}
+        }
         match parsed {
             Ok(Message::Response(response)) => self.handle_response(now, response),
             Ok(Message::Request(mut request)) => {
@@ -122,15 +127,14 @@ impl UserAgent {
                 request
                     .headers
                     .replace_first_element(&HeaderName::VIA, &via.to_string());
-                self.handle_request(
-                    now,
-                    Arrived {
-                        request,
-                        back,
-                        local,
-                        remote,
-                    },
-                );
+                let arrived = Arrived {
+                    request,
+                    back,
+                    local,
+                    remote,
+                };
+                self.compare_request(&arrived);
+                self.handle_request(now, arrived);
             }
             Err(ParseError::KeepAlive | ParseError::Garbage(_)) => {}
             Err(ParseError::BadRequest(mut bad)) => {

@@ -17,7 +17,7 @@ pub use network::Network;
 
 use super::call::{Call, Stage};
 use super::hop::Hop;
-use super::{AccountName, Transport, UserAgent, Waiter};
+use super::{AccountName, CallId, Transport, UserAgent, Waiter};
 use crate::sip::dialog::Dialog;
 use crate::sip::message::{HeaderName, Response, Uri};
 use sources::{Rate, Sources};
@@ -141,6 +141,14 @@ impl UserAgent {
     /// Whether a connection from there is worth taking.
     pub fn takes_connection(&self, remote: SocketAddr) -> bool {
         self.standing(Transport::Tcp, remote).is_some()
+    }
+
+    /// Where a call's messages come from and go.
+    pub fn peer_address(&self, call: CallId) -> Option<SocketAddr> {
+        match &self.calls.get(&call)?.stage {
+            Stage::Up(session) => Some(session.hop.remote),
+            Stage::Outgoing(_) | Stage::Incoming(_) => None,
+        }
     }
 
     /// Whether a message from there is read. One that is counts against its source's rate.

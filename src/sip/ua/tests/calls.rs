@@ -8,7 +8,9 @@ use crate::sip::ua::*;
 pub fn story(world: &World, node: usize) -> Vec<String> {
     let told = world.uas[node].events.iter().filter_map(|event| {
         Some(match event {
-            UaEvent::Registration { .. } | UaEvent::Located { .. } => return None,
+            UaEvent::Registration { .. } | UaEvent::Located { .. } | UaEvent::Rewritten { .. } => {
+                return None;
+            }
             UaEvent::Incoming(incoming) => format!("incoming {}", incoming.called_user),
             UaEvent::Progress { status, .. } => format!("progress {status}"),
             UaEvent::Answered { body, .. } => format!("answered {}", String::from_utf8_lossy(body)),

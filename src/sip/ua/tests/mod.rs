@@ -9,6 +9,7 @@ mod guard;
 mod healing;
 mod registration;
 mod reliable;
+mod rewritten;
 mod strangers;
 mod timers;
 mod torture;
