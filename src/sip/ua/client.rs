@@ -62,8 +62,9 @@ impl ClientTransaction {
             Machine::Invite(machine) => machine.poll_timeout(),
             Machine::Other(machine) => machine.poll_timeout(),
         };
-        // Without a deadline of the machine's it is over, and goes at once.
-        machine.map(|at| self.give_up.map_or(at, |give_up| give_up.min(at)))
+        // One that is over has no deadline, and goes at once. An INVITE that proceeds has none of the machine's either.
+        let give_up = self.give_up.filter(|_| self.is_pending());
+        machine.into_iter().chain(give_up).min()
     }
 
     fn handle_timeout(&mut self, now: Instant) -> Expiry {

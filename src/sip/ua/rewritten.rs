@@ -59,7 +59,11 @@ impl UserAgent {
         found.extend(Via::parse(&sent.via).and_then(|sent| compare_via(&sent, via, hop)));
         if matches!(sent.owner, Owner::Register(_)) && response.status.is_success() {
             let seen = seen_from(&self.config, hop, via);
-            found.extend(compare_contact(headers, &response.headers, seen));
+            found.extend(compare_contact(
+                headers,
+                &response.headers,
+                [seen.map(|seen| seen.ip()), Some(hop.local_ip)],
+            ));
         }
         for what in found {
             self.tell_rewritten(&account, what);
@@ -173,8 +177,9 @@ fn compare_via(sent: &Via, seen: &Via, hop: Hop) -> Option<Rewritten> {
     })
 }
 
-/// The one binding that a registrar lists of ours. One at the address it saw the request come from is its own doing.
-fn compare_contact(sent: &Headers, listed: &Headers, seen: Option<SocketAddr>) -> Option<Rewritten> {
+/// The one binding that a registrar lists of ours. One at the address it saw the request come from is its own doing; one
+/// at our own address is the binding before it (Asterisk lists what its `rewrite_contact` was told first).
+fn compare_contact(sent: &Headers, listed: &Headers, known: [Option<IpAddr>; 2]) -> Option<Rewritten> {
     let ours = sent.contact().ok()?;
     let ours = ours.uri.as_sip()?;
     let Ok(Contacts::List(contacts)) = listed.contacts() else {
@@ -183,7 +188,8 @@ fn compare_contact(sent: &Headers, listed: &Headers, seen: Option<SocketAddr>) -
     let [only] = contacts.as_slice() else { return None };
     let only = only.uri.as_sip()?;
     let same = only.host == ours.host && only.port.unwrap_or(SIP_PORT) == ours.port.unwrap_or(SIP_PORT);
-    if same || only.user != ours.user || only.host.ip() == seen.map(|seen| seen.ip()) && seen.is_some() {
+    let is_known = only.host.ip().is_some_and(|ip| known.contains(&Some(ip)));
+    if same || only.user != ours.user || is_known {
         return None;
     }
     Some(Rewritten {

@@ -84,6 +84,15 @@ fn an_honest_nat_and_a_server_that_mends_it_are_no_rewriting() {
         response
     };
     assert_eq!(told(mended), []);
+    // Asterisk once we have registered what it saw: it lists what we said at first.
+    let first_said = |request: &Request| {
+        let mut response = granted(request);
+        response
+            .headers
+            .set(HeaderName::CONTACT, "<sip:6001@192.168.1.5:5060>;expires=300");
+        response
+    };
+    assert_eq!(told(first_said), []);
     // Another telephone of the same account is registered, too.
     let two = |request: &Request| {
         let mut response = granted(request);
