@@ -297,7 +297,11 @@ mod tests {
         };
         let mut bytes = [0; COMPOUND_BYTES_MAX];
         let length = report.write(&mut bytes);
-        assert_eq!(parse(&bytes[..length], 1, 0), Some(Heard::default()));
+        let heard = Heard {
+            reports: true,
+            ..Heard::default()
+        };
+        assert_eq!(parse(&bytes[..length], 1, 0), Some(heard));
     }
 
     #[test]

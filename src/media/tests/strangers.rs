@@ -8,7 +8,9 @@ use proptest::prelude::*;
 use super::world::{World, at, params, rtp_address, talker};
 use crate::dsp::FRAME;
 use crate::media::rtp::{HEADER_BYTES, Header};
-use crate::media::{Direction, TransmitKind, VoiceCommand, VoiceConfig, VoiceEvent, VoicePath};
+use crate::media::{
+    Direction, FlowReport, OneWay, TransmitKind, VoiceCommand, VoiceConfig, VoiceEvent, VoicePath,
+};
 
 fn at_ms(ms: u64) -> Instant {
     at(ms as i64 * 1000)
@@ -109,13 +111,19 @@ fn silence_is_reported_once_and_its_end_too() {
         .iter()
         .map(|(at_us, event)| (at_us / 1_000_000, *event))
         .collect();
+    let nothing_comes = OneWay::NothingComes {
+        before: true,
+        refused: None,
+    };
     let expected = [
         (0, VoiceEvent::FirstRtp),
+        (5, VoiceEvent::Flow(FlowReport::OneWay(nothing_comes))),
         (32, VoiceEvent::RtpTimeout),
         (60, VoiceEvent::RtpResumed),
+        (60, VoiceEvent::Flow(FlowReport::BothWays)),
     ];
     assert!(
-        events.len() == 3
+        events.len() == expected.len()
             && events
                 .iter()
                 .zip(&expected)
