@@ -111,7 +111,10 @@ impl Playout {
     /// The audio of one turn; silence while there is no stream. `unheard`: something else is played in its place,
     /// so that what is missing isn't counted.
     pub fn turn(&mut self, now_us: i64, unheard: bool, frame: &mut [i16; FRAME]) {
-        self.line_clock.observe(now_us, now_us - self.turns * FRAME_US);
+        // What the turns were moved by on purpose is no drift.
+        let moved_us = self.approach.as_ref().map_or(0, Approach::moved_us);
+        self.line_clock
+            .observe(now_us, now_us - self.turns * FRAME_US + moved_us);
         self.turns += 1;
         let rate = self.rate();
         while self.resampler.is_short(rate) {
@@ -164,11 +167,7 @@ impl Playout {
 
     /// How much slower the peer's clock runs than the line's.
     pub fn drift(&self) -> f64 {
-        match self.approach {
-            // Without a crystal the line runs by the clock that the packets are timed with.
-            Some(_) => self.peer_clock.drift(),
-            None => self.peer_clock.drift() - self.line_clock.drift(),
-        }
+        self.peer_clock.drift() - self.line_clock.drift()
     }
 
     /// Samples of the stream for one of the line.
