@@ -29,6 +29,7 @@ fn made_of(state_directory: Option<&Path>, machine_id: &Path, random: [u8; 16]) 
     let bytes = std::fs::read(machine_id)
         .ok()
         .filter(|id| !id.trim_ascii().is_empty());
+    let of_machine = bytes.is_some();
     let bytes = bytes.map_or(random, |id| {
         // machine-id(5) asks not to show the identity itself.
         let mut hash = Sha256::new();
@@ -41,7 +42,9 @@ fn made_of(state_directory: Option<&Path>, machine_id: &Path, random: [u8; 16]) 
     let urn = urn(bytes);
     if let Some(file) = file
         && let Err(error) = std::fs::write(&file, format!("{urn}\n"))
+        && !of_machine
     {
+        // What is made of the machine's identity comes out the same next time without a file.
         tracing::warn!(%error, "cannot keep {}: registrars may take this device for another one", file.display());
     }
     urn
