@@ -103,7 +103,7 @@ section! {
         /// Audio in one packet that is sent, ms: 10, 20, 30, 40, 50 or 60. What a peer asks for goes first.
         packet_time_ms: default Whole<10, 60> = "20";
         /// Shortest delay of the jitter buffer beside the turn of 10 ms that a packet just missed, ms.
-        jitter_min_ms: default Whole<1, 500> = "10";
+        jitter_min_ms: default Whole<1, 500> = "5";
         /// Longest delay of the jitter buffer, ms.
         jitter_max_ms: default Whole<20, 1000> = "200";
         /// A talking call without a packet for so long has lost its media, s. 0: never.

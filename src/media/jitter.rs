@@ -29,14 +29,18 @@ const QUIET_MEAN: u32 = 50;
 /// How much more than a whole block may be spare before it is given back.
 const SPARE_US: i64 = 1_000;
 
-/// How much may be lacking before it is made up. Made up it must be before packets are late, which the least
-/// [`JitterConfig::min_ms`] gives 1 ms for: at 200 ppm of drift it takes another 0.5 ms.
+/// Beyond the lateness that is to be covered: scheduling noise of the audio thread, and the width of the estimator's bins.
+const SCHEDULING_US: i64 = 1_000;
+
+/// How much may be lacking before it is made up. Made up it must be before packets are late, which
+/// [`SCHEDULING_US`] gives 1 ms for: at 200 ppm of drift it takes another 0.5 ms.
 const LACKING_US: i64 = 200;
 
 /// Depth of the buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct JitterConfig {
-    /// Least time a packet waits, beside the turn of the audio thread it just missed.
+    /// Least time a packet waits, beside the turn of the audio thread it just missed. Jitter that fits into it changes
+    /// nothing.
     pub min_ms: u16,
     /// The same at the start of a stream, before the network is known.
     pub initial_ms: u16,
@@ -309,7 +313,7 @@ impl JitterBuffer {
     fn needed_wait_us(&self) -> i64 {
         let least = i64::from(self.config.min_ms) * 1000;
         let most = i64::from(self.config.max_ms) * 1000;
-        (self.delay.covered_us() + least).clamp(least, most.max(least))
+        (self.delay.covered_us() + SCHEDULING_US).clamp(least, most.max(least))
     }
 
     /// Whether it wasn't there before.

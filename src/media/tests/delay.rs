@@ -3,7 +3,7 @@
 use super::world::{Micros, World, at, params, rtp_address};
 use crate::dsp::FRAME;
 use crate::media::rtp::{self, HEADER_BYTES, Header};
-use crate::media::{TransmitKind, VoiceCommand, VoiceConfig, VoicePath};
+use crate::media::{JitterConfig, TransmitKind, VoiceCommand, VoiceConfig, VoicePath};
 
 const PACKETS: i64 = 1000;
 
@@ -148,4 +148,41 @@ fn depth_follows_jitter_up_and_down() {
     world.run(120_000_000);
     let quiet = world.sides[1].path.depth_ms().unwrap();
     assert!(quiet < 13.0, "{quiet}");
+}
+
+/// Heard as speech that is not alike: each change of the jitter by a millisecond played it faster or slower for a while.
+#[test]
+fn jitter_less_than_the_shortest_delay_bends_no_speech() {
+    let config = VoiceConfig {
+        jitter: JitterConfig {
+            min_ms: 5,
+            ..JitterConfig::default()
+        },
+        ..VoiceConfig::default()
+    };
+    let mut world = World::new(5, config, 3_000, 0.0);
+    world.move_turns(1);
+    // 20 samples a period.
+    let period = [0_i16, 2472, 4702, 6472, 7608, 8000, 7608, 6472, 4702, 2472];
+    world.sides[0].telephone = Box::new(move |_, _| {
+        std::array::from_fn(|place| {
+            let value = period[place % 10];
+            if place / 10 % 2 == 0 { value } else { -value }
+        })
+    });
+    for seconds in 1..=60 {
+        // A peer whose machine becomes busy.
+        world.sides[0].link.jitter_us = if seconds <= 20 { 300 } else { 3_000 };
+        world.run(seconds as i64 * 1_000_000);
+    }
+    let side = &world.sides[1];
+    let stats = side.path.stats().unwrap();
+    assert_eq!((stats.concealed_ms, stats.late_packets), (0, 0), "{stats:?}");
+    let settled = &side.heard[10 * 8000..];
+    // Playing 0.4 % faster moves a period by 0.08 samples, which is 200 at its steepest.
+    let bent = settled
+        .iter()
+        .zip(&settled[20..])
+        .filter(|(one, next)| one.abs_diff(**next) > 60);
+    assert_eq!(bent.count(), 0, "samples of {}", settled.len());
 }
