@@ -86,6 +86,9 @@ impl ClientTransaction {
         let urgent = self.job.as_ref().is_some_and(|job| job.urgent);
         let far = !urgent || status != 100;
         self.give_up = self.give_up.filter(|_| !far).map(|_| now + NO_PROGRESS);
+        if let Some(job) = &mut self.job {
+            job.got_through |= (101..=199).contains(&status);
+        }
     }
 
     /// Without a final response so far.

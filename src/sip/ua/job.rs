@@ -74,6 +74,8 @@ pub(super) struct Job {
     pub urgent: bool,
     /// Silence ends the attempt after this; `None`: the transaction's own timer does.
     pub patience: Option<Duration>,
+    /// A provisional response beyond 100 came: the server it went to has got it to somebody.
+    pub got_through: bool,
 }
 
 impl Job {
@@ -92,11 +94,24 @@ impl Job {
             stay_on_udp: false,
             urgent: false,
             patience: None,
+            got_through: false,
         }
     }
 }
 
 impl Job {
+    /// Whether a final response of that status is the server's own trouble, which another one need not have.
+    ///
+    /// 503 says so of any request (RFC 3263 4.3). The other failures of a server do for a call that it hasn't got to
+    /// anybody: what comes after a telephone has rung is the far end's word, and another server would ring it again.
+    fn is_servers_fault(&self, status: u16) -> bool {
+        match status {
+            503 => true,
+            500 | 502 | 504 | 505 | 513 => matches!(self.owner, Owner::Invite(_)) && !self.got_through,
+            _ => false,
+        }
+    }
+
     /// Whether it may go out once more for an answer that asks for something else; counted.
     pub fn may_try_again(&mut self) -> bool {
         self.challenges += 1;
@@ -144,7 +159,9 @@ impl UserAgent {
                 self.resend(now, job, true);
             }
             (401 | 407, Outcome::Response(response)) => self.answer_challenge(now, job, response),
-            (503, outcome) if job.hops.len() > 1 => self.next_hop(now, job, outcome),
+            (status, outcome) if job.hops.len() > 1 && job.is_servers_fault(status) => {
+                self.next_hop(now, job, outcome);
+            }
             (_, outcome) => {
                 if let Outcome::Response(response) = &outcome {
                     self.note_success(&job, response);
@@ -166,6 +183,7 @@ impl UserAgent {
     fn next_hop(&mut self, now: Instant, mut job: Job, outcome: Outcome) {
         job.hops.pop_front();
         job.stay_on_udp = false;
+        job.got_through = false;
         if job.hops.is_empty() {
             self.finish(now, job, outcome);
         } else {

@@ -12,12 +12,16 @@ const FIRST: &str = "192.0.2.1:5060";
 const SECOND: &str = "192.0.2.2:5060";
 
 /// How a server of the tests is.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 enum Mood {
     Well,
     Silent,
     /// 503, and for how long.
     Busy(u32),
+    /// Answers calls so.
+    Refuses(u16),
+    /// The telephone has rung before.
+    RingsAndRefuses(u16),
 }
 
 fn granted(request: &Request) -> Response {
@@ -43,7 +47,14 @@ fn server(world: &mut World, at: &str) -> Rc<Cell<Mood>> {
                     .push(HeaderName::RETRY_AFTER, seconds.to_string());
                 vec![response.into()]
             }
-            (Mood::Well, Method::Register | Method::Options) => vec![granted(request).into()],
+            (_, Method::Register | Method::Options) => vec![granted(request).into()],
+            (Mood::Refuses(code), _) => vec![respond(request, code, "r").into()],
+            (Mood::RingsAndRefuses(code), _) => {
+                vec![
+                    respond(request, 180, "r").into(),
+                    respond(request, code, "r").into(),
+                ]
+            }
             (Mood::Well, _) => vec![respond(request, 486, "r").into()],
         }
     });
@@ -203,6 +214,68 @@ fn with_both_away_it_goes_on_trying_and_recovers() {
     second.set(Mood::Well);
     world.run_s(320);
     assert_eq!(world.states(0).last(), Some(&Registered));
+}
+
+/// What a call comes to whose first server answers so, the second with 486; and what went to the second.
+fn call_refused(mood: Mood) -> (u16, Vec<String>) {
+    let (mut world, first, _) = world();
+    register(&mut world);
+    world.run_s(1);
+    first.set(mood);
+    world.clear();
+    let call = world.call(0, "office", "600");
+    world.run_s(2);
+    let heard = world.uas[0].events.iter().find_map(|event| match event {
+        UaEvent::Failed { call: of, status, .. } if *of == call => Some(*status),
+        _ => None,
+    });
+    assert_eq!(asked(&world, FIRST), ["INVITE", "ACK"]);
+    assert_eq!(world.states(0).last(), Some(&Registered), "{mood:?}");
+    (heard.unwrap(), asked(&world, SECOND))
+}
+
+#[test]
+fn a_server_in_trouble_hands_the_call_to_the_next() {
+    for code in [500, 502, 503, 504, 505, 513] {
+        let (heard, second) = call_refused(Mood::Refuses(code));
+        assert_eq!(
+            (heard, second),
+            (486, vec!["INVITE".to_owned(), "ACK".to_owned()]),
+            "{code}"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_server_trouble_is_final() {
+    for code in [404, 408, 480, 486, 488, 501, 580, 600, 603] {
+        assert_eq!(call_refused(Mood::Refuses(code)), (code, Vec::new()));
+    }
+}
+
+#[test]
+fn a_telephone_that_has_rung_is_not_rung_again_by_the_next_server() {
+    for code in [500, 502, 504] {
+        assert_eq!(call_refused(Mood::RingsAndRefuses(code)), (code, Vec::new()));
+    }
+}
+
+#[test]
+fn the_last_server_in_trouble_is_what_is_heard() {
+    let (mut world, first, second) = world();
+    register(&mut world);
+    world.run_s(1);
+    first.set(Mood::Refuses(500));
+    second.set(Mood::Refuses(502));
+    world.call(0, "office", "600");
+    world.run_s(2);
+    let failed = |event: &UaEvent| matches!(event, UaEvent::Failed { status: 502, .. });
+    assert!(
+        world.uas[0].events.iter().any(failed),
+        "{:#?}",
+        world.uas[0].events
+    );
+    assert_eq!(world.uas[0].ua.load().calls, 0);
 }
 
 #[test]
