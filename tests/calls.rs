@@ -20,7 +20,11 @@ use support::ip;
 use support::network::Faults;
 use support::peer::{Server, Step, session_description};
 use support::telephone::Voice;
+use tipring::dsp::fsk::{Demodulator, FskEvent};
+use tipring::dsp::transmission::Modem;
 use tipring::gateway::Input;
+use tipring::line::caller_id::message::{Message, parse};
+use tipring::line::{Caller, Presentation};
 use tipring::sip::message::{HeaderName, Method};
 
 const KITCHEN_SAYS: Voice = Voice::Sine {
@@ -620,4 +624,145 @@ fn options_gets_what_an_invite_would_get() {
     hang_up(&mut world, "kitchen");
     world.run_ms(2000);
     assert_eq!(ask(&mut world, line, 4).status.code(), 200);
+}
+
+/// A call that the server refuses by these scripts: the offers made, once congestion is heard.
+fn refused_offers(options: HostOptions, scripts: Vec<Vec<Step>>) -> Vec<String> {
+    let mut world = World::new(2);
+    world.add_peer(Server::new(ip(9), scripts));
+    world.add_host(1, options);
+    world.run_until("registration", 2000, |world| {
+        world.hosts[0].account_state(world.now) == "registered"
+    });
+    dial(&mut world, "5551234");
+    world.run_until("congestion", 9000, |world| state(world, "kitchen") == "busy_tone");
+    hang_up(&mut world, "kitchen");
+    world.run_until("the record", 2000, |world| !world.hosts[0].records.is_empty());
+    let record = &world.hosts[0].records[0];
+    assert_eq!(
+        (record.cause.as_str(), world.hosts[0].records.len()),
+        ("failed", 1)
+    );
+    assert!(matches!(record.sip_status, Some(488 | 606)), "{record:?}");
+    world.run_ms(40_000);
+    assert_eq!(world.hosts[0].gateway.load().calls, 0, "nothing is left of it");
+    let invites = server(&mut world).requests.iter();
+    invites
+        .filter(|request| request.method == Method::Invite)
+        .map(|request| String::from_utf8(request.body.clone()).unwrap())
+        .collect()
+}
+
+fn one_codec() -> HostOptions {
+    HostOptions {
+        call: |call| call.codecs = vec![tipring::media::Codec::Pcma],
+        ..HostOptions::subscriber(ip(9), "6001", true)
+    }
+}
+
+#[test]
+fn media_that_was_refused_is_offered_once_more_in_another_form_and_no_third_time() {
+    for status in [488, 606] {
+        let offers = refused_offers(
+            HostOptions::subscriber(ip(9), "6001", true),
+            vec![vec![Step::new(10, status)]],
+        );
+        let [first, second] = &offers[..] else {
+            panic!("{offers:#?}")
+        };
+        assert!(
+            first.contains("RTP/AVP 8 0 ") && second.contains("RTP/AVP 0 8 "),
+            "{second}"
+        );
+    }
+}
+
+#[test]
+fn the_second_offer_has_no_candidates() {
+    let mut options = one_codec();
+    options.call = |call| {
+        call.codecs = vec![tipring::media::Codec::Pcma];
+        call.nat.ice = tipring::call::IcePolicy::Offer;
+    };
+    let offers = refused_offers(options, vec![vec![Step::new(10, 488)]]);
+    let [first, second] = &offers[..] else {
+        panic!("{offers:#?}")
+    };
+    assert!(
+        first.contains("a=candidate") && first.contains("a=ice-ufrag"),
+        "{first}"
+    );
+    assert!(
+        !second.contains("a=candidate") && !second.contains("a=ice"),
+        "{second}"
+    );
+}
+
+#[test]
+fn with_nothing_else_to_offer_a_refusal_is_final() {
+    let offers = refused_offers(one_codec(), vec![vec![Step::new(10, 488)]]);
+    assert_eq!(offers.len(), 1);
+}
+
+#[test]
+fn a_refusal_after_ringing_is_final() {
+    let offers = refused_offers(
+        HostOptions::subscriber(ip(9), "6001", true),
+        vec![vec![Step::new(10, 180), Step::new(500, 488)]],
+    );
+    assert_eq!(offers.len(), 1);
+}
+
+/// The caller-ID message among these samples, as a telephone of the country reads it.
+fn announced(samples: &[i16]) -> Option<Caller> {
+    let mut bytes = Vec::new();
+    Demodulator::new(Modem::V23).process(samples, &mut |event| {
+        if let FskEvent::Byte(byte) = event {
+            bytes.push(byte);
+        }
+    });
+    (0..bytes.len()).find_map(|at| match parse(&bytes[at..]) {
+        Ok(Message::CallSetup(caller)) => Some(caller),
+        Ok(Message::MessageWaiting(_)) | Err(_) => None,
+    })
+}
+
+#[test]
+fn an_internal_call_sent_on_by_somebody_rings_its_own_way_and_says_by_whom() {
+    let mut world = server_world(vec![]);
+    let (host, peer) = (SocketAddr::new(ip(1), 5060), ip(9));
+    let head = format!(
+        "INVITE sip:6001@{host} SIP/2.0
+        Via: SIP/2.0/UDP {peer}:5060;branch=z9hG4bKalert;rport
+        Max-Forwards: 70
+        From: <sip:100@{peer}>;tag=peeralert
+        To: <sip:6001@{host}>
+        Call-ID: call-alert@{peer}
+        CSeq: 1 INVITE
+        Contact: <sip:peer@{peer}:5060>
+        Alert-Info: <urn:alert:source:internal>
+        Diversion: <sip:200@{peer}>;reason=no-answer
+        Content-Type: application/sdp"
+    );
+    server(&mut world).send(host, &head, &session_description(peer, "sendrecv"));
+    world.run_until("ringing", 200, |world| world.telephone(0, "kitchen").ringing);
+    let from = world.now;
+    world.run_ms(6000);
+    let bursts = &world.telephone(0, "kitchen").bursts;
+    let changes: Vec<_> = bursts
+        .iter()
+        .map(|(at, on)| ((*at - from).as_millis() as u64, *on))
+        .collect();
+    let expected = [(0, true), (800, false), (1200, true), (2000, false), (6000, true)];
+    assert!(
+        changes
+            .iter()
+            .zip(expected)
+            .all(|(is, meant)| is.1 == meant.1 && is.0.abs_diff(meant.0) <= 10)
+            && changes.len() >= 4,
+        "{changes:?}"
+    );
+    let caller = announced(&world.telephone(0, "kitchen").heard).expect("caller ID");
+    assert_eq!(caller.number, Presentation::Given("100".to_owned()));
+    assert_eq!(caller.redirecting.as_deref(), Some("200"));
 }

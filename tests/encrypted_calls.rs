@@ -395,3 +395,42 @@ fn two_lines_of_one_machine() {
     let record = hang_up(&mut world);
     assert_eq!(record.encryption.as_deref(), Some(SUITE));
 }
+
+/// The offers of a call whose first one gets 488, the second the peer's answer.
+fn offers_after_488(policy: SrtpPolicy, answering: fn(&str, String) -> String) -> Vec<String> {
+    let mut world = server_world(
+        policy,
+        vec![
+            vec![Step::new(10, 488)],
+            vec![Step::new(50, 200).with_sdp().rewriting(answering)],
+        ],
+    );
+    dial(&mut world, "5551234");
+    world.run_until("talking", 8000, |world| state(world, "kitchen") == "talking");
+    let invites = server(&mut world).requests.iter();
+    invites
+        .filter(|request| request.method == Method::Invite)
+        .map(|request| String::from_utf8(request.body.clone()).unwrap())
+        .collect()
+}
+
+#[test]
+fn an_offer_that_was_refused_is_made_again_without_keys_where_that_is_allowed() {
+    let offers = offers_after_488(SrtpPolicy::Optional, |_, answer| answer);
+    let [first, second] = &offers[..] else {
+        panic!("{offers:#?}")
+    };
+    assert_eq!((crypto(first).len(), crypto(second).len()), (4, 0), "{second}");
+    assert!(first.contains(" RTP/AVP 8 0 "), "{first}");
+    assert!(second.contains(" RTP/AVP 0 8 "), "{second}");
+}
+
+#[test]
+fn where_encryption_is_required_no_refusal_takes_it_away() {
+    let offers = offers_after_488(SrtpPolicy::Required, same_key);
+    let [first, second] = &offers[..] else {
+        panic!("{offers:#?}")
+    };
+    assert_eq!((crypto(first).len(), crypto(second).len()), (4, 4), "{second}");
+    assert!(second.contains(" RTP/SAVP 0 8 "), "{second}");
+}

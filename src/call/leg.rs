@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use super::keyring::Keyring;
 use super::state::{CallDirection, CallState, Cause};
-use super::{CallConfig, CallRecord, Connect, FinishedCall, SessionId};
+use super::{CallConfig, CallRecord, Connect, FinishedCall, Nat, SessionId};
 use crate::media::traversal::Gathered;
 use crate::media::{Codec, Direction, Protection, SessionParams, SessionStats};
 use crate::sip::event::vq_report::VoiceQuality;
@@ -61,6 +61,8 @@ pub(super) struct Media {
     pub(super) parked: bool,
     /// Another call has taken its sockets over: they stay open at its end.
     pub(super) lent: bool,
+    /// The peer could not do with what was offered first: offers are as simple as they may be.
+    pub(super) plain: bool,
 }
 
 impl Leg {
@@ -99,6 +101,7 @@ impl Leg {
                 started: false,
                 parked: false,
                 lent: false,
+                plain: false,
             },
             referring: false,
             diagnosis: Vec::new(),
@@ -267,6 +270,42 @@ impl Media {
     }
 
     fn capabilities(&self, config: &CallConfig, offering: bool) -> Option<MediaCapabilities> {
+        let capabilities = self.full_capabilities(config, offering)?;
+        if !self.plain || !offering {
+            return Some(capabilities);
+        }
+        let simpler = Nat {
+            ice: config.nat.ice.unasked(),
+            ..config.nat
+        };
+        let (default, reach) = self.reach(&simpler, offering)?;
+        let mut security = capabilities.security;
+        if self.keyring.encryption().is_none() {
+            security.forgo();
+        }
+        Some(MediaCapabilities {
+            codecs: capabilities.codecs.into_iter().rev().collect(),
+            address: default.ip(),
+            rtp_port: default.port(),
+            rtcp_mux: reach.ice.is_some(),
+            reach,
+            security,
+            ..capabilities
+        })
+    }
+
+    /// From now on offers are simpler: without encryption where that isn't required, without ICE, and with the other
+    /// codec first. `false`: there is nothing else to offer.
+    pub(super) fn offer_plainly(&mut self, config: &CallConfig) -> bool {
+        if self.plain {
+            return false;
+        }
+        let first = self.capabilities(config, true);
+        self.plain = true;
+        self.capabilities(config, true) != first
+    }
+
+    fn full_capabilities(&self, config: &CallConfig, offering: bool) -> Option<MediaCapabilities> {
         let (default, reach) = self.reach(&config.nat, offering)?;
         Some(MediaCapabilities {
             codecs: config.codecs.clone(),

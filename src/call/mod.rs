@@ -7,6 +7,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+mod alert;
 mod keyring;
 mod leg;
 mod machine;
@@ -18,6 +19,7 @@ pub mod state;
 
 pub use leg::codec_name;
 pub use machine::LineCalls;
+pub use outcome::RefusalTones;
 pub use reach::{Connect, IcePolicy, Nat};
 pub use record::CallRecord;
 
@@ -70,6 +72,8 @@ pub struct CallConfig {
     pub srtp: SrtpPolicy,
     /// What the line offers beside plain calls.
     pub services: services::Services,
+    /// What is heard when the called party cannot be had.
+    pub refusal_tones: RefusalTones,
 }
 
 /// What comes into a line's calls.

@@ -13,9 +13,27 @@ pub struct Outcome {
     pub cause: Cause,
 }
 
+/// What the account wants heard for answers whose meaning differs from network to network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefusalTones {
+    /// 480: temporarily unavailable.
+    pub unavailable: Tone,
+    /// 603, 607, 608: the called party said no.
+    pub rejected: Tone,
+}
+
+impl Default for RefusalTones {
+    fn default() -> Self {
+        Self {
+            unavailable: Tone::Congestion,
+            rejected: Tone::Busy,
+        }
+    }
+}
+
 impl Outcome {
     /// The outcome of a final `status` of 300 to 699 that could not be helped (credentials and redirections tried).
-    pub fn of(status: u16) -> Self {
+    pub fn of(status: u16, tones: RefusalTones) -> Self {
         let (tone, cause) = match status {
             // 3xx that policy did not follow, or that led in a circle.
             300..=399 => (Tone::Congestion, Cause::Failed),
@@ -23,10 +41,10 @@ impl Outcome {
             402 | 403 => (Tone::Sit, Cause::Rejected),
             404 | 410 | 604 => (Tone::Unobtainable, Cause::Failed),
             408 => (Tone::Congestion, Cause::NoAnswer),
-            480 => (Tone::Congestion, Cause::NoAnswer),
+            480 => (tones.unavailable, Cause::NoAnswer),
             486 | 600 => (Tone::Busy, Cause::Busy),
-            // The called party said no: it sounds busy, and nobody else is tried.
-            603 | 607 | 608 => (Tone::Busy, Cause::Rejected),
+            // The called party said no, and nobody else is tried.
+            603 | 607 | 608 => (tones.rejected, Cause::Rejected),
             487 => (Tone::Congestion, Cause::Cancelled),
             _ => (Tone::Congestion, Cause::Failed),
         };
@@ -38,9 +56,13 @@ impl Outcome {
 mod tests {
     use super::*;
 
+    fn outcome(status: u16) -> Outcome {
+        Outcome::of(status, RefusalTones::default())
+    }
+
     #[test]
     fn every_response_class_has_its_meaning_at_the_ear() {
-        let heard = |status| Outcome::of(status).tone;
+        let heard = |status| outcome(status).tone;
         assert_eq!(heard(302), Tone::Congestion);
         assert_eq!(heard(403), Tone::Sit);
         assert_eq!(heard(404), Tone::Unobtainable);
@@ -92,7 +114,7 @@ mod tests {
         let mut table = String::new();
         for (codes, meaning) in ROWS {
             for code in *codes {
-                let Outcome { tone, cause } = Outcome::of(*code);
+                let Outcome { tone, cause } = outcome(*code);
                 table += &format!("{code} {meaning}: {} ({})\n", tone.name(), cause.name());
             }
         }
@@ -101,14 +123,32 @@ mod tests {
         for code in 300..700 {
             let known = ROWS.iter().any(|(codes, _)| codes.contains(&code));
             if !known {
-                assert_eq!(Outcome::of(code).tone, Tone::Congestion, "{code}");
+                assert_eq!(outcome(code).tone, Tone::Congestion, "{code}");
             }
         }
     }
 
     #[test]
     fn rejected_and_busy_differ_in_the_record() {
-        assert_eq!(Outcome::of(486).cause, Cause::Busy);
-        assert_eq!(Outcome::of(603).cause, Cause::Rejected);
+        assert_eq!(outcome(486).cause, Cause::Busy);
+        assert_eq!(outcome(603).cause, Cause::Rejected);
+    }
+
+    #[test]
+    fn an_account_may_have_its_own_tones_for_the_unavailable_and_the_unwilling() {
+        let tones = RefusalTones {
+            unavailable: Tone::Unobtainable,
+            rejected: Tone::Rejection,
+        };
+        for (status, tone, cause) in [
+            (480, Tone::Unobtainable, Cause::NoAnswer),
+            (603, Tone::Rejection, Cause::Rejected),
+            (607, Tone::Rejection, Cause::Rejected),
+            (608, Tone::Rejection, Cause::Rejected),
+            (486, Tone::Busy, Cause::Busy),
+            (503, Tone::Congestion, Cause::Failed),
+        ] {
+            assert_eq!(Outcome::of(status, tones), Outcome { tone, cause }, "{status}");
+        }
     }
 }

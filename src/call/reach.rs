@@ -30,6 +30,16 @@ pub enum IcePolicy {
     Offer,
 }
 
+impl IcePolicy {
+    /// The same, but for offering it.
+    pub(super) const fn unasked(self) -> Self {
+        match self {
+            Self::Off => Self::Off,
+            Self::Answer | Self::Offer => Self::Answer,
+        }
+    }
+}
+
 /// What offer and answer say of ICE.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connect {

@@ -19,6 +19,7 @@ use super::model::{
 use super::nat;
 use super::nearest::suggestion;
 use super::problem::{Place, Problems};
+use super::refusals;
 use super::section::Located;
 
 /// `None` after an error that leaves nothing to use.
@@ -221,6 +222,8 @@ fn account(name: String, file: AccountFile, sip: &Sip, problems: &mut Problems) 
     {
         problems.error(server.place, "this transport is not among `sip.transports`");
     }
+    let tls = Transport::Tls;
+    let only_tls = asked == Some(tls) || (asked.is_none() && sip.transports == [tls]);
     if matches!(file.session_expires_s.value.0, 1..90) {
         // RFC 4028 section 4.
         problems.error(
@@ -243,7 +246,8 @@ fn account(name: String, file: AccountFile, sip: &Sip, problems: &mut Problems) 
         emergency_numbers: emergency::numbers(file.emergency_numbers),
         session_expires_s: file.session_expires_s.value.0,
         follow_redirects: matches!(file.redirects.value, RedirectsName::Follow),
-        srtp: srtp(&file.srtp, problems),
+        srtp: srtp(&file.srtp, only_tls, problems),
+        refusal_tones: refusals::tones(&file.unavailable_tone, &file.rejected_tone),
         digest_md5: file.digest_md5.value,
         outbound: file.outbound.value,
         keep_alive: match file.keep_alive.value {
@@ -267,14 +271,17 @@ fn account(name: String, file: AccountFile, sip: &Sip, problems: &mut Problems) 
     })
 }
 
-fn srtp(name: &Located<SrtpName>, problems: &mut Problems) -> Srtp {
+fn srtp(name: &Located<SrtpName>, only_tls: bool, problems: &mut Problems) -> Srtp {
     let srtp = match name.value {
         SrtpName::Off => return Srtp::Off,
         SrtpName::Optional => Srtp::Optional,
         SrtpName::Required => Srtp::Required,
     };
-    let text = "the keys of encrypted calls travel in SIP messages: who can read those can hear the calls";
-    problems.warning(name.place, text);
+    if !only_tls {
+        let text = "the keys of encrypted calls travel in SIP messages, which nothing but TLS encrypts on the way \
+                    (`server: sips:…` or `;transport=tls`): who can read those can hear the calls";
+        problems.warning(name.place, text);
+    }
     srtp
 }
 

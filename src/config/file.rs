@@ -258,6 +258,24 @@ section! {
         voice_quality_reports: optional SipUriText;
         /// Whether called parties aren't shown who calls. Emergency calls always say it.
         anonymous: default bool = "false";
+        /// What is heard when the called party is not available (480).
+        unavailable_tone: default RefusalToneName = "congestion";
+        /// What is heard when the called party declines the call (603, 607, 608).
+        rejected_tone: default RefusalToneName = "busy";
+    }
+}
+
+choice! {
+    /// A tone of the country's for a called party that cannot be had.
+    RefusalToneName {
+        /// As for an engaged line.
+        Busy = "busy",
+        /// As for a network that cannot connect.
+        Congestion = "congestion",
+        /// As for a number that does not exist.
+        Unobtainable = "unobtainable",
+        /// As for a service that is refused.
+        Rejection = "rejection",
     }
 }
 

@@ -24,6 +24,7 @@ pub mod model;
 mod nat;
 mod nearest;
 mod problem;
+mod refusals;
 mod section;
 mod server;
 mod services;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::dial::{DialPlan, Hotline, Timers};
-use crate::zone::{CallerIdScheme, HookWindows, Zone};
+use crate::zone::{CallerIdScheme, HookWindows, Tone, Zone};
 
 /// A whole configuration in which every name that is referred to exists.
 #[derive(Clone, Debug, PartialEq)]
@@ -208,6 +208,17 @@ pub struct Account {
     pub digest_md5: bool,
     /// What is kept up at the server beside the registration.
     pub events: AccountEvents,
+    /// What is heard when the called party cannot be had.
+    pub refusal_tones: RefusalTones,
+}
+
+/// What is heard when the called party cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RefusalTones {
+    /// It is not available (480).
+    pub unavailable: Tone,
+    /// It declines (603, 607, 608).
+    pub rejected: Tone,
 }
 
 /// What an account keeps up at its server beside the registration.

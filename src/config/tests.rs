@@ -358,3 +358,41 @@ proptest! {
         fuzz::text(text.iter().collect::<String>().as_bytes());
     }
 }
+
+fn one_account(server: &str, keys: &str) -> String {
+    format!(
+        "country: ua\naccounts:\n  office:\n    server: {server}\n    username: \"1\"\n{keys}lines:\n  - \
+         name: k\n    account: office\n    interface: {{driver: virtual, socket: /run/k.sock}}\n"
+    )
+}
+
+#[test]
+fn keys_in_the_clear_are_warned_of_and_keys_over_tls_are_not() {
+    let warned = |server: &str, sip: &str| {
+        let text = format!("{sip}{}", one_account(server, "    srtp: required\n"));
+        let report = checked(&text);
+        assert!(report.model.is_some(), "{report}");
+        let about_keys = |problem: &Problem| problem.text.contains("keys of encrypted calls");
+        report.problems.iter().any(about_keys)
+    };
+    assert!(warned("sip:pbx.example.net", ""));
+    assert!(warned("sip:pbx.example.net;transport=tcp", ""));
+    assert!(!warned("sip:pbx.example.net;transport=tls", ""));
+    assert!(!warned("sips:pbx.example.net", ""));
+    assert!(!warned("sip:pbx.example.net", "sip: {transports: [tls]}\n"));
+    assert!(warned("sip:pbx.example.net", "sip: {transports: [tls, udp]}\n"));
+}
+
+#[test]
+fn an_account_names_the_tones_of_refusals() {
+    let tones = |keys: &str| {
+        let model = valid(&one_account("sip:pbx.example.net", keys));
+        let tones = model.accounts[0].refusal_tones;
+        (tones.unavailable.name(), tones.rejected.name())
+    };
+    assert_eq!(tones(""), ("congestion", "busy"));
+    let keys = "    unavailable_tone: unobtainable\n    rejected_tone: rejection\n";
+    assert_eq!(tones(keys), ("unobtainable", "rejection"));
+    let report = checked(&one_account("sip:pbx.example.net", "    rejected_tone: dial\n"));
+    assert!(report.model.is_none(), "a dial tone is no refusal");
+}

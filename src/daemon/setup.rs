@@ -11,7 +11,7 @@ use super::hardware::ModuleSetup;
 use super::nat::NatSetup;
 use super::net::{Identity, NetSetup, SipNet, TlsSetup};
 use crate::call::services::{FlashStyle, ReferralPolicy, Services};
-use crate::call::{CallConfig, IcePolicy, Nat};
+use crate::call::{CallConfig, IcePolicy, Nat, RefusalTones};
 use crate::config::{self, Model, model};
 use crate::gateway::{GatewayConfig, LineName, PortConfig};
 use crate::line::LineConfig;
@@ -338,6 +338,10 @@ fn port(line: &model::Line, model: &Model) -> PortConfig {
                 Some(model::Srtp::Required) => SrtpPolicy::Required,
             },
             services: services(&line.services),
+            refusal_tones: account.map_or_else(RefusalTones::default, |account| RefusalTones {
+                unavailable: account.refusal_tones.unavailable,
+                rejected: account.refusal_tones.rejected,
+            }),
         },
     }
 }

@@ -359,6 +359,7 @@ fn config(zone: &Arc<Zone>) -> GatewayConfig {
             nat: crate::call::Nat::default(),
             srtp: crate::sip::sdp::SrtpPolicy::Off,
             services: crate::call::services::Services::default(),
+            refusal_tones: crate::call::RefusalTones::default(),
         },
     };
     GatewayConfig {

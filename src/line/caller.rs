@@ -1,10 +1,14 @@
 //! How to ring a telephone and whom to announce on its display.
 
+use crate::zone::RingPattern;
+
 /// How to ring.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RingRequest {
     /// Burst, silence, ... in milliseconds; `None`: the zone's.
     pub cadence_ms: Option<Vec<u32>>,
+    /// A ring of the zone's that tells calls apart, where no cadence is given; `None`: its normal one.
+    pub pattern: Option<RingPattern>,
     /// Whom to announce; `None`: no caller ID is sent.
     pub caller: Option<Caller>,
 }
@@ -18,6 +22,8 @@ pub struct Caller {
     pub name: Presentation,
     /// Local time of the call: month, day, hour, minute.
     pub time: Option<CallTime>,
+    /// The number it was diverted from, digits as above.
+    pub redirecting: Option<String>,
 }
 
 /// A field of caller ID, or why it is absent.

@@ -89,6 +89,7 @@ impl Life {
             5 => LineCommand::ToneOff,
             6..=8 => LineCommand::Ring(RingRequest {
                 cadence_ms: None,
+                pattern: None,
                 caller: Some(Caller {
                     number: Presentation::Given("600".to_owned()),
                     ..Caller::default()
@@ -96,6 +97,7 @@ impl Life {
             }),
             9 => LineCommand::Ring(RingRequest {
                 cadence_ms: Some(vec![u32::from(argument >> 4); usize::from(argument >> 5)]),
+                pattern: None,
                 caller: None,
             }),
             10 => LineCommand::StopRinging,

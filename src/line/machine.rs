@@ -323,7 +323,7 @@ impl Line {
     fn start_ringing(&mut self, now: Instant, request: RingRequest) {
         let cadence_ms = request
             .cadence_ms
-            .unwrap_or_else(|| self.config.zone.ring.cadence_ms.clone());
+            .unwrap_or_else(|| self.config.zone.ring.pattern_ms(request.pattern).to_vec());
         if self.hook.is_off_hook() || matches!(self.feed, Feed::Off | Feed::OpenUntil(_)) {
             self.event(LineEvent::Rejected {
                 reason: "ringing asked of a telephone that cannot be rung",

@@ -73,6 +73,11 @@ impl Opener {
         place.get(..opened.ok()?)
     }
 
+    /// Whether nothing can pass yet.
+    pub fn is_closed(&self) -> bool {
+        self.protection == Protection::Awaited
+    }
+
     /// Packets whose tag was wrong, since the session began.
     pub fn unauthentic(&self) -> u32 {
         self.unauthentic

@@ -316,6 +316,11 @@ impl Session {
         true
     }
 
+    /// Nothing can be heard yet: the watch over one-way sound begins later.
+    pub fn postpone_watch(&mut self, now_us: i64) {
+        self.flow.renew(now_us);
+    }
+
     /// Whether media has come to flow one way only, or both ways again.
     pub fn flow_report(&mut self, now_us: i64) -> Option<FlowReport> {
         let both_ways = self.params.direction == Direction::SendReceive;

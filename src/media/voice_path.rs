@@ -310,12 +310,12 @@ impl VoicePath {
         if let Some(session) = &mut self.parked.session {
             session.report(now_us, &mut self.random, &mut self.parked.outbox);
         }
-        let flow = self
-            .session
-            .as_mut()
-            .and_then(|session| session.flow_report(now_us));
-        if let Some(flow) = flow {
-            self.report(VoiceEvent::Flow(flow));
+        if let Some(session) = &mut self.session {
+            if self.opener.is_closed() {
+                session.postpone_watch(now_us);
+            } else if let Some(flow) = session.flow_report(now_us) {
+                self.report(VoiceEvent::Flow(flow));
+            }
         }
     }
 

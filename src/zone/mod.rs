@@ -4,9 +4,11 @@
 
 mod countries;
 mod resolve;
+mod ring_pattern;
 mod table;
 pub mod tone;
 
+pub use ring_pattern::RingPattern;
 pub use tone::{Tone, TonePlan, ToneStep};
 
 /// The country of an ISO 3166-1 alpha-2 code, in either case; `uk` is Britain too. Reading one takes about a
@@ -57,6 +59,17 @@ pub struct Ring {
     pub frequency_hz: f32,
     /// Burst, silence, burst, silence ... in milliseconds; repeats.
     pub cadence_ms: Vec<u32>,
+    /// The same of the patterns after the first. One that ends with a burst is rung once.
+    pub distinctive_ms: [Vec<u32>; RingPattern::COUNT - 1],
+}
+
+impl Ring {
+    /// The cadence of a pattern; `None`: the country's own.
+    pub fn pattern_ms(&self, pattern: Option<RingPattern>) -> &[u32] {
+        let at = pattern.and_then(|pattern| usize::from(pattern.number()).checked_sub(2));
+        at.and_then(|at| self.distinctive_ms.get(at))
+            .unwrap_or(&self.cadence_ms)
+    }
 }
 
 /// Which key a train of dial pulses stands for.

@@ -32,6 +32,7 @@ pub(super) fn zone(text: &str) -> Result<Zone, ZoneError> {
         ring: Ring {
             frequency_hz: table.ring.frequency_hz,
             cadence_ms: table.ring.cadence_ms,
+            distinctive_ms: defaults.distinctive_rings_ms,
         },
         caller_id: CallerIdScheme {
             method: table.caller_id.method.0,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::{CallerIdMethod, Law, PulseMapping, Tone};
+use super::{CallerIdMethod, Law, PulseMapping, RingPattern, Tone};
 
 /// One file of `countries/`.
 #[cfg_attr(
@@ -40,6 +40,7 @@ pub(super) struct Table {
 pub(super) struct Defaults {
     pub level_dbm0: f32,
     pub tones: BTreeMap<ToneName, ToneTable>,
+    pub distinctive_rings_ms: [Vec<u32>; RingPattern::COUNT - 1],
     pub hook: HookTable,
 }
 

@@ -105,6 +105,7 @@ impl HostOptions {
                 nat: Nat::default(),
                 srtp: SrtpPolicy::Off,
                 services: tipring::call::services::Services::default(),
+                refusal_tones: tipring::call::RefusalTones::default(),
             };
             (self.call)(&mut call);
             PortConfig {

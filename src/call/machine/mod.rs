@@ -3,7 +3,8 @@
 //! [`LineCalls`] holds what the line is doing ([`Phase`]); what moves it stands in `telephone` (the person), `network`
 //! (SIP and media), `early` (before the answer) and `ending` (everything that ends, and the outputs all share). A second
 //! call is held or waits beside the phase: `second_call` moves it, `recall` says what the flash key means, `transfer`
-//! connects the two, `referral` follows a peer that sends us elsewhere.
+//! connects the two, `referral` follows a peer that sends us elsewhere; `second_offer` offers simpler media to a peer that
+//! could not do with the first.
 
 mod abilities;
 mod early;
@@ -13,6 +14,7 @@ mod network;
 mod recall;
 mod referral;
 mod second_call;
+mod second_offer;
 mod telephone;
 mod transfer;
 
@@ -29,7 +31,7 @@ use crate::dial::Collector;
 use crate::line::Caller;
 use crate::media::SessionParams;
 use crate::sip::ua::{CallId, ReferralId, UaCommand, Via};
-use crate::zone::Tone;
+use crate::zone::{RingPattern, Tone};
 
 /// Busy or congestion sounds so long before the howler (GR-506: permanent signal after 20 to 40 s).
 const BUSY_TONE: Duration = Duration::from_secs(30);
@@ -112,6 +114,8 @@ struct Ringing {
     /// The 180 has to carry our offer.
     wants_early_offer: bool,
     caller: Caller,
+    /// How its INVITE wants the telephone to ring.
+    pattern: Option<RingPattern>,
     /// What 200 will carry, and the session it starts; `None` until the sockets are open.
     answer: Option<(Vec<u8>, Option<SessionParams>)>,
     until: Instant,
@@ -131,6 +135,8 @@ struct Outgoing {
     referral: Option<ReferralId>,
     /// The called party is not to see who calls; `None`: as the account has it.
     anonymous: Option<bool>,
+    /// A peer sent us there, whatever has become of that wish.
+    referred: bool,
 }
 
 impl LineCalls {

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{LineCalls, Phase, Ringing};
+use crate::call::alert::ring_pattern;
 use crate::call::outcome::Outcome;
 use crate::call::state::{CallDirection, CallState, Cause};
 use crate::call::{CallEvent, CallOutput, MediaFlow, SessionId, SipEvent};
@@ -99,6 +100,7 @@ impl LineCalls {
             number: given(incoming.caller_user.clone()),
             name: given(incoming.caller_name.clone()),
             time,
+            redirecting: incoming.redirecting,
         };
         let remote = incoming.caller_user.unwrap_or_else(|| "anonymous".to_owned());
         let mut leg = self.new_leg(CallDirection::Incoming, remote, now);
@@ -119,6 +121,7 @@ impl LineCalls {
             offer: incoming.offer,
             wants_early_offer: incoming.wants_early_offer,
             caller,
+            pattern: incoming.ring.as_deref().and_then(ring_pattern),
             answer: None,
             until: now + Duration::from_secs(u64::from(self.config.ring_timeout_s)),
         });
@@ -145,7 +148,7 @@ impl LineCalls {
             return;
         }
         let body = ringing.early_offer();
-        let caller = ringing.caller.clone();
+        let (caller, pattern) = (ringing.caller.clone(), ringing.pattern);
         self.sip(UaCommand::Ring {
             call,
             status: 180,
@@ -153,6 +156,7 @@ impl LineCalls {
         });
         self.line(LineCommand::Ring(RingRequest {
             cadence_ms: None,
+            pattern,
             caller: Some(caller),
         }));
         self.report_call(None, None);
@@ -177,7 +181,7 @@ impl LineCalls {
         match event {
             SipEvent::Progress { status, body, fork } => self.progress(status, body, &fork),
             SipEvent::Answered { body } => self.answered(now, call, &body),
-            SipEvent::Failed { status, reason } => self.fail_outgoing(now, status, &reason),
+            SipEvent::Failed { status, reason } => self.refused(now, status, &reason),
             SipEvent::Confirmed => self.confirmed(now, call),
             SipEvent::Ended { cause } => self.ended(now, &cause),
             SipEvent::Cancelled { answered_elsewhere } => {
@@ -280,7 +284,7 @@ impl LineCalls {
         if !matches!(self.phase, Phase::Calling(_)) || self.tries_on(now, status, reason) {
             return;
         }
-        let outcome = Outcome::of(status);
+        let outcome = Outcome::of(status, self.config.refusal_tones);
         if let Phase::Calling(outgoing) = &mut self.phase {
             outgoing.leg.sip_status = Some(status);
             outgoing.leg.state = CallState::Ended;

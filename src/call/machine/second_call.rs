@@ -172,9 +172,11 @@ impl LineCalls {
             number: shown(Some(leg.remote.clone())),
             name: shown(leg.remote_name.clone()),
             time: None,
+            redirecting: None,
         };
         self.line(LineCommand::Ring(RingRequest {
             cadence_ms: None,
+            pattern: None,
             caller: Some(caller),
         }));
         let until = now + Duration::from_secs(u64::from(self.config.ring_timeout_s));
@@ -202,10 +204,11 @@ impl LineCalls {
         let Some(waiting) = self.waiting.take() else {
             return;
         };
-        let caller = waiting.caller.clone();
+        let (caller, pattern) = (waiting.caller.clone(), waiting.pattern);
         self.phase = Phase::Ringing(waiting);
         self.line(LineCommand::Ring(RingRequest {
             cadence_ms: None,
+            pattern,
             caller: Some(caller),
         }));
     }

@@ -293,6 +293,7 @@ impl LineCalls {
             fork: None,
             referral,
             anonymous,
+            referred: referral.is_some(),
         }));
         self.report_call(None, None);
         if emergency {

@@ -100,6 +100,9 @@ pub fn caller_text(caller: &Caller) -> String {
     if caller.name != Presentation::Unavailable {
         text.push_str(&format!(" {:?}", field(&caller.name)));
     }
+    if let Some(redirecting) = &caller.redirecting {
+        text.push_str(&format!(" by way of {redirecting}"));
+    }
     if let Some(time) = caller.time {
         text.push_str(&format!(
             " {:02}-{:02} {:02}:{:02}",

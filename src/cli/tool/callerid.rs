@@ -62,6 +62,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         number: presentation(arguments.number.as_deref()),
         name: presentation(arguments.name.as_deref()),
         time: arguments.time,
+        redirecting: None,
     };
     let steps = match arguments.mwi {
         Some(waiting) => message_waiting_script(scheme, waiting),

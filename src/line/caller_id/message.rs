@@ -18,6 +18,7 @@ const NAME: u8 = 0x07;
 const NAME_ABSENT: u8 = 0x08;
 const VISUAL_INDICATOR: u8 = 0x0b;
 const CALL_TYPE: u8 = 0x11;
+const REDIRECTING_NUMBER: u8 = 0x1a;
 
 const CALL_TYPE_VOICE: u8 = 0x01;
 
@@ -91,6 +92,12 @@ pub fn call_setup(standard: Standard, caller: &Caller) -> MessageBytes {
         Ok(name) => message.parameter(NAME, name.as_bytes()),
         Err(reason) => message.parameter(NAME_ABSENT, &[reason]),
     }
+    // EN 300 659-3 has a place for who sent the call on; GR-30 has none.
+    if let (Standard::Etsi, Some(redirecting)) = (standard, &caller.redirecting)
+        && let Some(redirecting) = displayed_number(redirecting, standard.number_max())
+    {
+        message.parameter(REDIRECTING_NUMBER, redirecting.as_bytes());
+    }
     message.finish()
 }
 
@@ -156,6 +163,7 @@ pub fn parse(bytes: &[u8]) -> Result<Message, MessageError> {
                     NUMBER_ABSENT => caller.number = absent(value),
                     NAME => caller.name = Presentation::Given(text(value)),
                     NAME_ABSENT => caller.name = absent(value),
+                    REDIRECTING_NUMBER => caller.redirecting = Some(text(value)),
                     _ => {}
                 }
             }
@@ -181,8 +189,8 @@ fn parse_single(data: &[u8]) -> Result<Message, MessageError> {
             b"P" | b"O" => absent(number),
             number => Presentation::Given(text(number)),
         },
-        name: Presentation::Unavailable,
         time: parse_time(time),
+        ..Caller::default()
     }))
 }
 
@@ -299,7 +307,7 @@ impl Builder {
 
     #[expect(
         clippy::expect_used,
-        reason = "values are cut to 20 bytes each: at most 60 bytes of 258"
+        reason = "values are cut to 20 bytes each: at most 80 bytes of 258"
     )]
     fn finish(mut self) -> MessageBytes {
         self.bytes[1] = (self.bytes.len() - 2) as u8;
@@ -340,6 +348,7 @@ mod tests {
             number: given("6095551212"),
             name: Presentation::Unavailable,
             time: at(9, 30, 12, 24),
+            ..Caller::default()
         };
         let bytes = hex("04 12 30 39 33 30 31 32 32 34 36 30 39 35 35 35 31 32 31 32 51");
         assert_eq!(single_call_setup(&caller).as_slice(), bytes);
@@ -352,6 +361,7 @@ mod tests {
             number: given("+16095551212"),
             name: Presentation::Unavailable,
             time: at(10, 1, 17, 50),
+            ..Caller::default()
         };
         let bytes = hex("04 12 31 30 30 31 31 37 35 30 36 30 39 35 35 35 31 32 31 32 57");
         assert_eq!(single_call_setup(&caller).as_slice(), bytes);
@@ -363,6 +373,7 @@ mod tests {
             number: given("2013487000"),
             name: given("JOHN SMITH"),
             time: at(1, 2, 15, 4),
+            ..Caller::default()
         };
         let bytes = hex(
             "80 22 01 08 30 31 30 32 31 35 30 34 02 0a 32 30 31 33 34 38 37 30 30 30 \
@@ -390,12 +401,35 @@ mod tests {
     }
 
     #[test]
+    fn who_sent_the_call_on_is_told_where_the_standard_has_a_place_for_it() {
+        let caller = Caller {
+            redirecting: Some("49301234567".to_owned()),
+            ..Caller::default()
+        };
+        let etsi = call_setup(Standard::Etsi, &caller);
+        assert_eq!(
+            etsi.as_slice(),
+            hex("80 16 11 01 01 04 01 4f 08 01 4f 1a 0b 34 39 33 30 31 32 33 34 35 36 37 4a")
+        );
+        assert_eq!(parse(etsi.as_slice()), Ok(Message::CallSetup(caller.clone())));
+        let plain = call_setup(Standard::Gr30, &Caller::default());
+        assert_eq!(call_setup(Standard::Gr30, &caller), plain, "not in GR-30");
+        let nobody = Caller {
+            redirecting: Some("alice".to_owned()),
+            ..Caller::default()
+        };
+        let plain = call_setup(Standard::Etsi, &Caller::default());
+        assert_eq!(call_setup(Standard::Etsi, &nobody), plain, "no number");
+    }
+
+    #[test]
     fn withheld_and_unknown_are_different_reasons() {
         for (presentation, letter) in [(Presentation::Private, b'P'), (Presentation::Unavailable, b'O')] {
             let caller = Caller {
                 number: presentation.clone(),
                 name: presentation,
                 time: None,
+                ..Caller::default()
             };
             let bytes = call_setup(Standard::Gr30, &caller);
             assert_eq!(bytes.as_slice()[2..8], [0x04, 1, letter, 0x08, 1, letter]);
@@ -409,6 +443,7 @@ mod tests {
             number: given("alice"),
             name: given("Alice"),
             time: None,
+            ..Caller::default()
         };
         let Ok(Message::CallSetup(shown)) = parse(call_setup(Standard::Etsi, &caller).as_slice()) else {
             panic!("call setup expected");
@@ -457,7 +492,7 @@ mod tests {
         fn whatever_the_caller_is_called_the_message_reads_back(
             number in ".{0,40}", name in ".{0,80}",
         ) {
-            let caller = Caller { number: given(&number), name: given(&name), time: None };
+            let caller = Caller { number: given(&number), name: given(&name), redirecting: Some(number.clone()), ..Caller::default() };
             for standard in [Standard::Gr30, Standard::Etsi] {
                 let bytes = call_setup(standard, &caller);
                 prop_assert!(parse(bytes.as_slice()).is_ok());

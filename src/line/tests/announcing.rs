@@ -14,12 +14,14 @@ fn caller() -> Caller {
             hour: 15,
             minute: 4,
         }),
+        redirecting: None,
     }
 }
 
 fn announced() -> RingRequest {
     RingRequest {
         cadence_ms: None,
+        pattern: None,
         caller: Some(caller()),
     }
 }
@@ -113,6 +115,7 @@ fn without_a_caller_nothing_is_sent() {
     let mut rig = Rig::new("us");
     rig.ring(RingRequest {
         cadence_ms: None,
+        pattern: None,
         caller: None,
     });
     rig.run_until(7000);

@@ -2,10 +2,12 @@
 
 use super::rig::Rig;
 use crate::line::{LineCommand, RingRequest};
+use crate::zone::RingPattern;
 
 fn plain() -> RingRequest {
     RingRequest {
         cadence_ms: None,
+        pattern: None,
         caller: None,
     }
 }
@@ -46,11 +48,13 @@ fn a_cadence_of_ones_own_and_a_change_of_it() {
     let mut rig = Rig::new("us");
     rig.ring(RingRequest {
         cadence_ms: Some(vec![800, 400, 800, 4000]),
+        pattern: None,
         caller: None,
     });
     rig.run_until(2500);
     rig.ring(RingRequest {
         cadence_ms: Some(vec![500]),
+        pattern: None,
         caller: None,
     });
     rig.run_until(60_000);
@@ -69,6 +73,27 @@ fn a_cadence_of_ones_own_and_a_change_of_it() {
         rig.line.is_ringing(),
         "a splash is over, but the telephone can still be answered"
     );
+}
+
+#[test]
+fn patterns_of_the_zone_tell_calls_apart() {
+    let rung = |number: u8| {
+        let mut rig = Rig::new("us");
+        rig.ring(RingRequest {
+            pattern: RingPattern::new(number),
+            ..plain()
+        });
+        rig.run_until(2100);
+        rig.actions()
+    };
+    assert_eq!(rung(1), ["0 ring on", "2000 ring off"], "the country's own");
+    assert_eq!(rung(0), rung(1), "there is none of that number");
+    assert_eq!(
+        rung(2),
+        ["0 ring on", "800 ring off", "1200 ring on", "2000 ring off"]
+    );
+    assert_eq!(rung(5), ["0 ring on", "500 ring off"], "a splash");
+    assert_eq!(rung(8), ["0 ring on", "250 ring off"]);
 }
 
 #[test]

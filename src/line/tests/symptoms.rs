@@ -6,6 +6,7 @@ use crate::line::{Caller, Expectation, LineCommand, LineInput, Presentation, Rin
 fn announced() -> RingRequest {
     RingRequest {
         cadence_ms: None,
+        pattern: None,
         caller: Some(Caller {
             number: Presentation::Given("2013487000".to_owned()),
             ..Caller::default()
@@ -162,6 +163,7 @@ fn ringing_dials_digits() {
     let mut rig = Rig::new("gb");
     rig.ring(RingRequest {
         cadence_ms: None,
+        pattern: None,
         caller: None,
     });
     for cycle in 0..200 {

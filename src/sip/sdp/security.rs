@@ -51,6 +51,13 @@ pub(super) struct Crypto {
 }
 
 impl Security {
+    /// Does without, where that is allowed.
+    pub fn forgo(&mut self) {
+        if self.policy == SrtpPolicy::Optional {
+            self.policy = SrtpPolicy::Off;
+        }
+    }
+
     /// The profile that we offer.
     pub(super) fn offered_transport(&self) -> &'static str {
         match self.policy {
