@@ -25,8 +25,7 @@ fn a_called_telephone_rings_and_both_hear_each_other() {
     telephone.say(said.clone());
     telephone.wait_silent();
     telephone.listen(500);
-    let (_, likeness) = sound::find(&said, &telephone.heard_since(mark));
-    assert!(likeness > 0.98, "correlation {likeness}");
+    sound::assert_alike(&said, &telephone.heard_since(mark), &tipring.folder());
 
     telephone.hang_up();
     tipring.wait_line("idle", 3);

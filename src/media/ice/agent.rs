@@ -12,17 +12,14 @@ use super::checklist::{Check, Checklist, State};
 use super::consent::Consent;
 use super::inbound::Early;
 use super::nomination::Nomination;
-use super::{Base, Credentials, Description, IceEvent, Transmit};
+use super::{Base, Credentials, Description, IceEvent, PACE, Transmit};
 use crate::media::TransmitKind;
 use crate::media::stun::{
     Class, Message, MessageWriter, Retransmission, TransactionId, Turn, attribute, method,
 };
 
-/// Ta: between two checks (RFC 8445 section 14.2).
-const PACE: Duration = Duration::from_millis(50);
-
 /// The shortest RTO of a check (RFC 8445 section 14.3).
-const RTO_MIN: Duration = Duration::from_millis(500);
+pub(super) const RTO_MIN: Duration = Duration::from_millis(500);
 
 /// Before so much time has passed nothing is given up: the peer's checks may still find a way (RFC 8863).
 const PATIENCE: Duration = Duration::from_millis(39_500);
@@ -39,6 +36,7 @@ pub struct Agent {
     pub(super) random: StdRng,
     bases: Vec<Base>,
     ipv4: bool,
+    pace: Duration,
     pub(super) checklist: Checklist,
     pub(super) nomination: Nomination,
     pub(super) consent: [Option<Consent>; 2],
@@ -62,6 +60,7 @@ impl Agent {
             random,
             bases: Vec::new(),
             ipv4: true,
+            pace: PACE,
             checklist: Checklist::default(),
             nomination: Nomination::default(),
             consent: [None, None],
@@ -108,6 +107,7 @@ impl Agent {
         self.controlling = controlling || remote.lite;
         self.bases = bases.to_vec();
         self.ipv4 = ipv4;
+        self.pace = remote.pace.max(PACE);
         self.checklist = Checklist::new(bases, ipv4, &remote.candidates, self.controlling);
         self.nomination = Nomination::default();
         self.consent = [None, None];
@@ -213,11 +213,13 @@ impl Agent {
     }
 
     fn check_next(&mut self, now: Instant) {
-        self.next_check = Some(now + PACE);
+        self.next_check = Some(now + self.pace);
         let open = self.checklist.open() as u32;
         let Some(remote) = self.remote.clone() else { return };
         let controlling = self.controlling;
-        let Some(pair) = self.checklist.next() else { return };
+        let Some((pair, triggered)) = self.checklist.next() else {
+            return;
+        };
         let transaction = TransactionId::random(&mut self.random);
         let nominates = controlling && pair.to_nominate;
         let request = CheckRequest {
@@ -233,11 +235,19 @@ impl Agent {
             State::InProgress(check) => Some(check.transaction),
             _ => None,
         };
+        let rto = RTO_MIN.max(self.pace * open);
+        let clock = if triggered {
+            // The peer's datagrams come this way: ours are lost by chance, not for good.
+            Retransmission::steady(now, rto)
+        } else {
+            Retransmission::new(now, rto)
+        };
         pair.state = State::InProgress(Check {
             transaction,
             bytes: bytes.clone(),
-            clock: Retransmission::new(now, RTO_MIN.max(PACE * open)),
+            clock,
             nominates,
+            triggered,
             controlling,
             earlier,
         });
@@ -311,6 +321,7 @@ impl Agent {
     pub(super) fn switch_role(&mut self, controlling: bool) {
         if !self.remote_lite {
             self.controlling = controlling;
+            self.nomination.leave_to_peer();
             self.checklist.set_role(controlling);
         }
     }

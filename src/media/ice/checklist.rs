@@ -33,6 +33,8 @@ pub(super) struct Check {
     pub bytes: Vec<u8>,
     pub clock: Retransmission,
     pub nominates: bool,
+    /// It was made because the peer's came.
+    pub triggered: bool,
     /// Our role when it was sent.
     pub controlling: bool,
     /// Of the check before it, whose answer still counts.
@@ -137,15 +139,15 @@ impl Checklist {
         }
     }
 
-    /// The pair to check next (RFC 8445 section 6.1.4.2).
-    pub fn next(&mut self) -> Option<&mut Pair> {
+    /// The pair to check next (RFC 8445 section 6.1.4.2), and whether that is because the peer has checked it.
+    pub fn next(&mut self) -> Option<(&mut Pair, bool)> {
         while let Some((base, remote)) = self.triggered.pop_front() {
             let pair = self
                 .pairs
                 .iter()
                 .position(|pair| pair.base == base && pair.remote == remote);
             if let Some(pair) = pair {
-                return self.pairs.get_mut(pair);
+                return self.pairs.get_mut(pair).map(|pair| (pair, true));
             }
         }
         if !self.pairs.iter().any(|pair| matches!(pair.state, State::Waiting)) {
@@ -154,6 +156,7 @@ impl Checklist {
         self.pairs
             .iter_mut()
             .find(|pair| matches!(pair.state, State::Waiting))
+            .map(|pair| (pair, false))
     }
 
     /// Whether [`next`](Self::next) has something.

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use super::agent::RTO_MIN;
 use super::checklist::State;
 use super::{Agent, Base, Transmit};
 use crate::media::stun::{Class, Message, MessageWriter, attribute, method};
@@ -92,16 +93,20 @@ impl Agent {
             return;
         };
         pair.nominated |= nominates;
-        match pair.state {
-            State::Succeeded => {}
-            // One that was being checked is checked again at once: the way may be open only now.
-            State::Waiting | State::Frozen | State::InProgress(_) | State::Failed => {
-                if !matches!(pair.state, State::InProgress(_)) {
-                    pair.state = State::Waiting;
-                }
-                self.checklist.trigger(base, from);
-                self.check_soon(now);
+        let again = match &pair.state {
+            State::Succeeded => false,
+            // One that was being checked is checked again at once: the way may be open only now. But not for ever: the
+            // peer does the same, and where the round trip is longer than the pace each would go on replacing its
+            // check by a new one before the answer is there.
+            State::InProgress(check) => !check.triggered || now >= check.clock.sent_at() + RTO_MIN,
+            State::Waiting | State::Frozen | State::Failed => {
+                pair.state = State::Waiting;
+                true
             }
+        };
+        if again {
+            self.checklist.trigger(base, from);
+            self.check_soon(now);
         }
         if nominates {
             self.select(now);

@@ -19,10 +19,18 @@ pub use agent::Agent;
 pub use candidate::{Candidate, CandidateKind, priority};
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use rand::Rng;
 
 use super::TransmitKind;
+
+/// Ta, between two checks of ours: the least that RFC 5245 section 16.1 has for RTP. A check is no larger than a packet
+/// of speech, of which as many are sent all the time.
+pub const PACE: Duration = Duration::from_millis(20);
+
+/// Ta of a peer of RFC 8445 that doesn't say another (section 14.2); both sides take the larger.
+pub const PACE_UNSAID: Duration = Duration::from_millis(50);
 
 /// User name fragment and password of one side (RFC 8839 section 5.4).
 #[derive(Clone, PartialEq, Eq)]
@@ -60,6 +68,8 @@ pub struct Description {
     pub credentials: Credentials,
     /// It only answers checks (RFC 8445 section 2.5).
     pub lite: bool,
+    /// Between two of its checks at least: Ta.
+    pub pace: Duration,
     /// Its candidates.
     pub candidates: Vec<Candidate>,
 }

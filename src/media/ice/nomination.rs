@@ -35,6 +35,14 @@ impl Nomination {
         self.components[0].selected.is_none()
     }
 
+    /// Our role is the controlled one from now on: the peer decides.
+    pub fn leave_to_peer(&mut self) {
+        for component in &mut self.components {
+            component.decide_at = None;
+            component.nominating = false;
+        }
+    }
+
     pub fn due(&self) -> Option<Instant> {
         let waiting = self.components.iter().filter(|component| !component.nominating);
         waiting.filter_map(|component| component.decide_at).min()
@@ -59,9 +67,13 @@ impl Agent {
                 .filter(of_component)
                 .any(|pair| pair.to_nominate && !matches!(pair.state, State::Failed));
             let best = self.checklist.iter().filter(of_component).find(|pair| pair.valid);
-            let Some(best) = best.filter(|_| !component.nominating) else {
+            let Some(best) = best else {
+                component.decide_at = None;
                 continue;
             };
+            if component.nominating {
+                continue;
+            }
             let (base, remote, priority) = (best.base, best.remote, best.priority);
             let better_is_open = self.checklist.iter().filter(of_component).any(|pair| {
                 pair.priority > priority

@@ -8,6 +8,9 @@ pub const RTO: Duration = Duration::from_millis(500);
 /// Rc: so often a request is sent.
 const SENDINGS: u8 = 7;
 
+/// As many RTO as the waits of [`SENDINGS`] come to, 1 + 2 + 4 + 8 + 16 + 32 + 16.
+const STEADY_SENDINGS: u8 = 79;
+
 /// Rm: after the last sending so many RTO are waited.
 const LAST_WAIT: u32 = 16;
 
@@ -28,6 +31,7 @@ pub struct Retransmission {
     first_wait: Duration,
     wait: Duration,
     sendings: u8,
+    steady: bool,
     due: Instant,
 }
 
@@ -38,7 +42,16 @@ impl Retransmission {
             first_wait: rto,
             wait: rto,
             sendings: 1,
+            steady: false,
             due: now + rto,
+        }
+    }
+
+    /// Of a request to somebody who is known to be there: sent again every RTO, for as long as others are waited for.
+    pub fn steady(now: Instant, rto: Duration) -> Self {
+        Self {
+            steady: true,
+            ..Self::new(now, rto)
         }
     }
 
@@ -47,16 +60,24 @@ impl Retransmission {
         self.due
     }
 
+    /// When it was last sent.
+    pub fn sent_at(&self) -> Instant {
+        self.due - self.wait
+    }
+
     /// What is to be done now; a sending is counted.
     pub fn turn(&mut self, now: Instant) -> Turn {
         if now < self.due {
             return Turn::Wait;
         }
-        if self.sendings >= SENDINGS {
+        let most = if self.steady { STEADY_SENDINGS } else { SENDINGS };
+        if self.sendings >= most {
             return Turn::GiveUp;
         }
         self.sendings += 1;
-        self.wait = if self.sendings == SENDINGS {
+        self.wait = if self.steady {
+            self.first_wait
+        } else if self.sendings == SENDINGS {
             self.first_wait * LAST_WAIT
         } else {
             self.wait * 2

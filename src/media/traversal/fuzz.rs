@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{Traversal, TraversalConfig};
 use crate::media::TransmitKind;
-use crate::media::ice::{Candidate, CandidateKind, Credentials, Description};
+use crate::media::ice::{Candidate, CandidateKind, Credentials, Description, PACE};
 use crate::media::stun::{Class, MessageWriter, TransactionId};
 use crate::media::turn::TurnServer;
 
@@ -34,6 +34,7 @@ pub fn operations(bytes: &[u8]) {
             password: "password of the peer".to_owned(),
         },
         lite: false,
+        pace: PACE,
         candidates: vec![Candidate {
             foundation: "1".to_owned(),
             component: TransmitKind::Rtp,

@@ -3,12 +3,16 @@
 
 use super::description::{Description, Stream};
 use crate::media::TransmitKind;
-use crate::media::ice::{self, Candidate, CandidateKind, Credentials};
+use crate::media::ice::{self, Candidate, CandidateKind, Credentials, PACE, PACE_UNSAID};
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
 
 /// Candidates read from one description; more is no telephone.
 const CANDIDATES_MAX: usize = 40;
+
+/// Slower than this no peer is waited for.
+const PACE_MAX: Duration = Duration::from_millis(500);
 
 /// RFC 8839 section 5.4.
 const TEXT_BYTES_MAX: usize = 256;
@@ -83,8 +87,22 @@ pub(super) fn remote(description: &Description, stream: &Stream, default: Socket
             password: password.to_owned(),
         },
         lite: description.attribute(stream, "ice-lite").is_some(),
+        pace: pace(description, stream),
         candidates,
     })
+}
+
+/// Ta as the peer wants it (RFC 8839 section 5.5). Who is of RFC 5245 takes its formula, which comes to ours.
+fn pace(description: &Description, stream: &Stream) -> Duration {
+    let said = description
+        .attribute(stream, "ice-pacing")
+        .and_then(|value| value.parse().ok())
+        .map(Duration::from_millis);
+    let is_of_rfc_8445 = description
+        .attribute(stream, "ice-options")
+        .is_some_and(|options| options.split_ascii_whitespace().any(|option| option == "ice2"));
+    let unsaid = if is_of_rfc_8445 { PACE_UNSAID } else { PACE };
+    said.unwrap_or(unsaid).min(PACE_MAX)
 }
 
 /// The attributes of an offer.
@@ -129,7 +147,8 @@ fn write_ice(text: &mut String, ice: &LocalIce) {
     // ice2: we do RFC 8445, not RFC 5245 (RFC 8445 section 10).
     let _ = write!(
         text,
-        "a=ice-options:ice2\r\na=ice-ufrag:{username_fragment}\r\na=ice-pwd:{password}\r\n"
+        "a=ice-options:ice2\r\na=ice-pacing:{}\r\na=ice-ufrag:{username_fragment}\r\na=ice-pwd:{password}\r\n",
+        PACE.as_millis()
     );
     for candidate in &ice.candidates {
         let component = match candidate.component {

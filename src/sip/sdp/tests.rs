@@ -338,6 +338,19 @@ fn ice_is_answered_where_it_is_offered() {
         body.contains("a=ice-ufrag:8hhY\r\n") && body.contains("a=candidate:1 1 UDP 2130706431 192.0.2.1")
     );
 
+    // Ta (RFC 8839 section 5.5): what it says, what RFC 8445 has where it says nothing, RFC 5245 before that.
+    let pace_ms = |attributes: &str| {
+        let offer = ICE_OFFER.replace("a=ice-lite\n", &format!("a=ice-lite\n{attributes}"));
+        answer_to(&offer).1.unwrap().pace.as_millis()
+    };
+    assert_eq!(pace_ms(""), 20);
+    assert_eq!(pace_ms("a=ice-options:trickle\n"), 20);
+    assert_eq!(pace_ms("a=ice-options:trickle ice2\n"), 50);
+    assert_eq!(pace_ms("a=ice-options:ice2\na=ice-pacing:30\n"), 30);
+    assert_eq!(pace_ms("a=ice-pacing:4000000000\n"), 500);
+    assert_eq!(pace_ms("a=ice-pacing:-1\n"), 20);
+    assert!(body.contains("a=ice-pacing:20\r\n"));
+
     // Changed by a router on the way: said, and not done (RFC 8839 section 4.2.5).
     let (body, ice) = answer_to(&ICE_OFFER.replace("c=IN IP4 192.0.2.9", "c=IN IP4 198.51.100.7"));
     assert!(ice.is_none() && body.contains("a=ice-mismatch\r\n") && !body.contains("ice-ufrag"));

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::nat::{KINDS, Kind};
 use super::world::{Help, World};
+use crate::media::ice::CandidateKind;
 
 fn connected(world: &World) -> bool {
     world
@@ -136,4 +137,58 @@ fn mappings_are_kept_alive_until_the_call_is_answered() {
     let mapped = world.hosts[0].traversal.gathered().mapped;
     assert_eq!(mapped[0].unwrap().to_string(), "192.0.2.1:40001");
     assert_eq!(mapped[1].unwrap().to_string(), "192.0.2.1:40008");
+}
+
+/// A server with an address in every network of a data centre tells them all; we reach one, by the relay. 50 ms between
+/// checks took 6 s: who said "Hello" hung up again.
+#[test]
+fn a_peer_with_many_addresses_that_are_not_reached_is_talked_to_within_three_seconds() {
+    let mut world = World::new([Kind::Symmetric, Kind::Symmetric], Help::Turn, 5);
+    world.run_until(|world| world.hosts.iter().all(|host| host.gathered.is_some()));
+    let (offer, mut answer) = (world.description(0), world.description(1));
+    let known = answer.candidates.clone();
+    for number in 0..16u8 {
+        for host in known
+            .iter()
+            .filter(|candidate| candidate.kind == CandidateKind::Host)
+        {
+            let mut unreached = host.clone();
+            unreached.foundation = format!("far{number}");
+            unreached.address.set_ip([192, 0, 2, 100 + number].into());
+            unreached.priority -= u32::from(number) << 8;
+            answer.candidates.push(unreached);
+        }
+    }
+    let answered_ms = world.elapsed_ms();
+    world.start_ice(1, &offer, false, false);
+    world.start_ice(0, &answer, true, false);
+    assert!(world.run_until(connected));
+    let took_ms = world.elapsed_ms() - answered_ms;
+    assert!(took_ms < 3000, "{took_ms} ms");
+}
+
+/// Either side answered the other's check by a new one of its own, and forgot the one before: with a round trip longer
+/// than the time between checks no answer was ever to one that still counted.
+#[test]
+fn a_round_trip_longer_than_the_pace_keeps_nobody_from_being_reached() {
+    for delay_ms in [10, 40, 150, 300, 600] {
+        for (offerer, answerer) in [(Kind::FullCone, Kind::Open), (Kind::Symmetric, Kind::Symmetric)] {
+            let mut world = World::new([offerer, answerer], Help::Turn, 6);
+            // Gathered before, or the servers are given up that are so far away.
+            world.run_until(|world| world.hosts.iter().all(|host| host.gathered.is_some()));
+            world.delay = Duration::from_millis(delay_ms);
+            let gathered_ms = world.elapsed_ms();
+            world.connect(false);
+            assert!(
+                world.run_until(connected),
+                "{delay_ms} ms: {offerer:?} {answerer:?}"
+            );
+            let took_ms = world.elapsed_ms() - gathered_ms;
+            let bound_ms = 2_500 + 8 * u128::from(delay_ms);
+            assert!(
+                took_ms < bound_ms,
+                "{delay_ms} ms: {offerer:?} {answerer:?} {took_ms} ms"
+            );
+        }
+    }
 }

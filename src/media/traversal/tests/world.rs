@@ -9,12 +9,12 @@ use rand::{RngExt, SeedableRng};
 use super::nat::{Kind, Nat};
 use super::server::{PASSWORD, Server, USER};
 use crate::media::TransmitKind;
-use crate::media::ice::Description;
+use crate::media::ice::{Description, PACE};
 use crate::media::stun::{is_channel_data, is_stun};
 use crate::media::traversal::{Gathered, Traversal, TraversalConfig, TraversalEvent, Way};
 use crate::media::turn::{TurnServer, channel_data, frame_channel_data};
 
-/// One way through the network.
+/// One way through the network, unless a test says otherwise.
 const DELAY: Duration = Duration::from_millis(20);
 
 /// Of the RTP socket of either host.
@@ -50,6 +50,8 @@ pub struct World {
     flights: Vec<Flight>,
     random: StdRng,
     pub loss_percent: u32,
+    /// One way through the network.
+    pub delay: Duration,
     /// Nothing passes between the hosts any more.
     pub cut: bool,
     pub sent: u32,
@@ -107,6 +109,7 @@ impl World {
             flights: Vec::new(),
             random: StdRng::seed_from_u64(seed),
             loss_percent: 0,
+            delay: DELAY,
             cut: false,
             sent: 0,
         };
@@ -125,6 +128,7 @@ impl World {
         Description {
             credentials: gathered.credentials.clone().expect("ICE"),
             lite: false,
+            pace: PACE,
             candidates: gathered.candidates(host.ip),
         }
     }
@@ -222,7 +226,7 @@ impl World {
         if self.random.random_range(0..100) < self.loss_percent {
             return;
         }
-        let at = self.now + DELAY;
+        let at = self.now + self.delay;
         self.flights.push(Flight { at, from, to, bytes });
     }
 
