@@ -41,6 +41,7 @@ fn options(policy: SrtpPolicy) -> HostOptions {
             SrtpPolicy::Off => |_| {},
             SrtpPolicy::Optional => |call| call.srtp = SrtpPolicy::Optional,
             SrtpPolicy::Required => |call| call.srtp = SrtpPolicy::Required,
+            SrtpPolicy::Dtls => |call| call.srtp = SrtpPolicy::Dtls,
         },
         ..HostOptions::subscriber(ip(9), "6001", true)
     }
@@ -149,6 +150,7 @@ fn an_answer_with_a_key_encrypts_the_call() {
         let profile = match policy {
             SrtpPolicy::Required => "RTP/SAVP",
             SrtpPolicy::Off | SrtpPolicy::Optional => "RTP/AVP",
+            SrtpPolicy::Dtls => "UDP/TLS/RTP/SAVP",
         };
         assert!(offer.contains(&format!(" {profile} ")), "{offer}");
         assert_eq!(crypto(&offer).len(), 4);

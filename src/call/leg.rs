@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::keyring::Keyring;
 use super::state::{CallDirection, CallState, Cause};
 use super::{CallConfig, CallRecord, Connect, FinishedCall, Nat, SessionId};
+use crate::media::srtp::SrtpKeys;
 use crate::media::traversal::Gathered;
 use crate::media::{Codec, Direction, Protection, SessionParams, SessionStats};
 use crate::sip::event::vq_report::VoiceQuality;
@@ -47,8 +48,10 @@ pub(super) struct Media {
     pub(super) gathered: Option<Gathered>,
     /// The other end is on this machine.
     pub(super) at_home: bool,
-    /// What the last offer and answer say of ICE, until it has been passed on.
+    /// What the last offer and answer say of ICE and of a handshake, until it has been passed on.
     pub(super) connect: Option<Connect>,
+    /// The same once it has been.
+    connected: Option<Connect>,
     description: Session,
     keyring: Keyring,
     /// What was agreed last.
@@ -94,6 +97,7 @@ impl Leg {
                 gathered: None,
                 at_home: false,
                 connect: None,
+                connected: None,
                 description: Session::new(sdp_id),
                 keyring,
                 agreed: None,
@@ -256,6 +260,22 @@ impl Media {
         self.keyring.protection()
     }
 
+    /// Whether this handshake is the one that brings its keys.
+    pub(super) fn is_associated(&self, association: u64) -> bool {
+        let own = self.keyring.association();
+        own.is_some_and(|own| own.number == association)
+    }
+
+    /// It has brought them.
+    pub(super) fn secured(&mut self, keys: SrtpKeys) {
+        self.keyring.secured(keys);
+    }
+
+    /// A handshake before the answer has failed: with the answer it is tried again.
+    pub(super) fn reconnect(&mut self) {
+        self.connect.clone_from(&self.connected);
+    }
+
     /// What encrypts it, as the record and the status name it; `None`: nothing.
     pub(super) fn encryption(&self) -> Option<String> {
         self.keyring.encryption()
@@ -280,7 +300,7 @@ impl Media {
         };
         let (default, reach) = self.reach(&simpler, offering)?;
         let mut security = capabilities.security;
-        if self.keyring.encryption().is_none() {
+        if !self.keyring.encrypts() {
             security.forgo();
         }
         Some(MediaCapabilities {
@@ -321,7 +341,7 @@ impl Media {
     }
 
     fn agree(&mut self, config: &CallConfig, negotiated: Negotiated, offered: bool) -> SessionParams {
-        self.keyring.agreed(negotiated.srtp.clone());
+        self.keyring.agreed(&negotiated);
         let params = SessionParams {
             remote_rtp: negotiated.remote_rtp,
             remote_rtcp: negotiated.remote_rtcp,
@@ -341,7 +361,9 @@ impl Media {
             shared_port: negotiated.rtcp_mux,
             controlling: offered,
             remote: negotiated.ice,
+            association: self.keyring.association().cloned(),
         });
+        self.connected.clone_from(&self.connect);
         self.agreed = Some(params);
         params
     }

@@ -25,6 +25,8 @@ pub use record::CallRecord;
 
 use crate::dial::{DialPlan, Hotline, Timers};
 use crate::line::{CallTime, LineCommand, LineEvent};
+use crate::media::dtls::{Agreement, DtlsError};
+use crate::media::srtp::SrtpKeys;
 use crate::media::traversal::Gathered;
 use crate::media::{Codec, DtmfRelay, FlowReport, VoiceCommand, VoiceEvent};
 use crate::sip::event::vq_report::VoiceQuality;
@@ -137,6 +139,35 @@ pub enum CallInput {
     Shutdown,
     /// The answer to [`CallOutput::PlaceAgain`]: every way has been tried.
     NoMoreWays,
+    /// The handshake of an [`Association`] has brought keys.
+    Secured {
+        /// Whose.
+        session: SessionId,
+        /// Its number.
+        association: u64,
+        /// The keys.
+        keys: Box<SrtpKeys>,
+    },
+    /// It has not, and won't.
+    Insecure {
+        /// Whose.
+        session: SessionId,
+        /// Its number.
+        association: u64,
+        /// Why.
+        error: DtlsError,
+    },
+}
+
+/// A DTLS handshake that offer and answer agree on, and what keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Association {
+    /// Another handshake has another number.
+    pub number: u64,
+    /// Roles and certificates.
+    pub agreement: Agreement,
+    /// Where the peer is, where ICE doesn't find that out.
+    pub remote: SocketAddr,
 }
 
 /// Where an outgoing call goes.
@@ -287,6 +318,15 @@ pub enum CallEvent {
         id: String,
         target: String,
         status: Option<u16>,
+    },
+    Encryption {
+        id: String,
+        encryption: String,
+    },
+    Diagnosis {
+        id: String,
+        problem: &'static str,
+        text: String,
     },
 }
 

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::SessionId;
 use super::leg::Media;
+use super::{Association, SessionId};
 use crate::media::TransmitKind;
 use crate::media::ice::Description;
 use crate::media::traversal::Gathered;
@@ -53,6 +53,8 @@ pub struct Connect {
     pub controlling: bool,
     /// What the peer says of itself; `None`: no ICE.
     pub remote: Option<Description>,
+    /// The handshake that brings the keys.
+    pub association: Option<Association>,
 }
 
 /// What a call knows of its media.

@@ -27,7 +27,7 @@ pub struct CallRecord {
     pub duration_s: f64,
     /// Why it ended: `local_hangup`, `remote_hangup`, `busy`, `cancelled`, `no_answer`, `rejected`, `failed`,
     /// `media_timeout`, `answered_elsewhere`, `transferred` (connected to somebody else by this telephone), `replaced`
-    /// (the far end put somebody else in its place).
+    /// (the far end put somebody else in its place), `security` (it was to be encrypted, and couldn't be).
     pub cause: String,
     /// The release cause of ITU-T Q.850 that the far end's BYE gave (RFC 3326), where it did.
     #[serde(default)]

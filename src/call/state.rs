@@ -73,6 +73,7 @@ pub enum Cause {
     AnsweredElsewhere,
     Transferred,
     Replaced,
+    Security,
 }
 
 impl Cause {
@@ -90,6 +91,7 @@ impl Cause {
             Self::AnsweredElsewhere => "answered_elsewhere",
             Self::Transferred => "transferred",
             Self::Replaced => "replaced",
+            Self::Security => "security",
         }
     }
 }

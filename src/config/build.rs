@@ -276,6 +276,8 @@ fn srtp(name: &Located<SrtpName>, only_tls: bool, problems: &mut Problems) -> Sr
         SrtpName::Off => return Srtp::Off,
         SrtpName::Optional => Srtp::Optional,
         SrtpName::Required => Srtp::Required,
+        // Fingerprints are no secret.
+        SrtpName::Dtls => return Srtp::Dtls,
     };
     if !only_tls {
         let text = "the keys of encrypted calls travel in SIP messages, which nothing but TLS encrypts on the way \

@@ -286,8 +286,11 @@ choice! {
         Off = "off",
         /// Where the other side can: plain RTP is offered with keys beside it.
         Optional = "optional",
-        /// Always: a call that isn't encrypted is refused.
+        /// Always, with keys in SIP (SDES): a call that isn't encrypted is refused.
         Required = "required",
+        /// Always, with keys that the media sockets agree on by themselves (DTLS-SRTP): whoever reads SIP can't hear the
+        /// calls.
+        Dtls = "dtls",
     }
 }
 

@@ -280,6 +280,8 @@ pub enum Srtp {
     Optional,
     /// Always.
     Required,
+    /// Always, and DTLS is what we offer.
+    Dtls,
 }
 
 /// How the way to a server is kept open and watched.

@@ -336,6 +336,7 @@ fn port(line: &model::Line, model: &Model) -> PortConfig {
                 None | Some(model::Srtp::Off) => SrtpPolicy::Off,
                 Some(model::Srtp::Optional) => SrtpPolicy::Optional,
                 Some(model::Srtp::Required) => SrtpPolicy::Required,
+                Some(model::Srtp::Dtls) => SrtpPolicy::Dtls,
             },
             services: services(&line.services),
             refusal_tones: account.map_or_else(RefusalTones::default, |account| RefusalTones {

@@ -123,9 +123,16 @@ pub enum EventKind {
         call: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
         account: Option<String>,
-        /// `rewritten`, `nothing_received`, `not_heard`, or `both_ways` when the sound is back.
+        /// `rewritten`, `nothing_received`, `not_heard`, `encryption` (it failed), or `both_ways` when the sound is
+        /// back.
         problem: &'static str,
         text: String,
+    },
+    /// A DTLS handshake has brought the keys of a call: what encrypts it from now on.
+    Encryption {
+        line: String,
+        call: String,
+        encryption: String,
     },
 }
 

@@ -1,6 +1,7 @@
 //! The gateway itself: turns inputs into outputs through the lines and the user agent.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Instant;
 
 use rand::rngs::StdRng;
@@ -15,6 +16,8 @@ use super::sip_mapping::SipMapping;
 use super::wall_clock::WallClock;
 use super::{Input, NatServers, Output, routing};
 use crate::call::{CallInput, FinishedCall, SipEvent};
+use crate::media::dtls::Identity;
+use crate::sip::sdp::SrtpPolicy;
 use crate::sip::ua::{
     CallId, Incoming, Inquiry, Load, UaCommand, UaConfig, UaEvent, UaInput, UaOutput, UserAgent,
 };
@@ -34,6 +37,8 @@ pub struct Gateway {
     closing: Closing,
     nat_servers: NatServers,
     sip_mapping: SipMapping,
+    /// What calls are keyed with by DTLS; made once, as soon as a line may need it.
+    identity: Option<Arc<Identity>>,
 }
 
 /// How far a shutdown has come.
@@ -80,6 +85,7 @@ impl Gateway {
             closing: Closing::No,
             nat_servers: NatServers::default(),
             sip_mapping,
+            identity: None,
         };
         gateway.configure(now, config);
         gateway.drain(now);
@@ -174,8 +180,18 @@ impl Gateway {
                 port.call_input(now, CallInput::Shutdown);
             }
         }
+        let encrypts = |line: &PortConfig| line.call.srtp != SrtpPolicy::Off;
+        if self.identity.is_none() && config.lines.iter().any(encrypts) {
+            // Where it can't be made, which nobody has seen, calls are encrypted without it.
+            self.identity = Identity::new(&mut self.random).ok().map(Arc::new);
+        }
         for line in &config.lines {
             self.configure_line(now, line.clone());
+        }
+        for port in &mut self.ports {
+            if let Some(identity) = &self.identity {
+                port.set_identity(identity.clone());
+            }
         }
         // In the order of the file, those that are leaving last.
         let order = |port: &Port| {

@@ -16,6 +16,7 @@ pub mod event;
 mod events_of_accounts;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
+mod handshakes;
 mod machine;
 mod nat;
 mod placement;
@@ -93,7 +94,7 @@ pub enum Input {
     Configure(Box<GatewayConfig>),
     /// End calls, un-register; [`Output::Done`] follows.
     Shutdown,
-    /// A datagram of a session's sockets that isn't media: STUN, or what a TURN server passes on.
+    /// A datagram of a session's sockets that isn't media: STUN, DTLS, or what a TURN server passes on.
     MediaDatagram {
         /// Which session.
         session: SessionId,

@@ -2,15 +2,18 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use super::config::{LineName, PortConfig};
 use super::event::{EventKind, Hook};
+use super::handshakes::Handshakes;
 use super::traversal::{Follows, Traversals};
 use super::{NatServers, Output, SessionId};
 use crate::call::state::LineState;
 use crate::call::{CallEvent, CallInput, CallOutput, FinishedCall, LineCalls, MediaFlow, Nat};
 use crate::line::{DigitSource, Line, LineCommand, LineEvent, LineInput, LineOutput};
+use crate::media::dtls::{Identity, is_dtls};
 use crate::media::traversal::Way;
 use crate::media::{TransmitKind, VoiceCommand, VoiceEvent};
 use crate::sip::ua::{AccountName, UaCommand};
@@ -28,6 +31,7 @@ pub(super) struct Port {
     /// The accounts that the emergency call in progress goes through, in turn.
     pub(super) emergency_ways: Vec<AccountName>,
     traversals: Traversals,
+    handshakes: Handshakes,
     outputs: VecDeque<PortOutput>,
 }
 
@@ -63,6 +67,7 @@ impl Port {
             leaving: false,
             emergency_ways: Vec::new(),
             traversals: Traversals::default(),
+            handshakes: Handshakes::default(),
             outputs: VecDeque::new(),
         }
     }
@@ -141,9 +146,19 @@ impl Port {
         relayed: bool,
         bytes: &[u8],
     ) {
-        self.traversals
-            .datagram(now, session, socket, remote, relayed, bytes);
+        if is_dtls(bytes) {
+            self.handshakes.datagram(now, session, socket, remote, bytes);
+        } else {
+            self.traversals
+                .datagram(now, session, socket, remote, relayed, bytes);
+        }
         self.drain(now);
+    }
+
+    /// Calls from now on may be keyed by DTLS.
+    pub(super) fn set_identity(&mut self, identity: Arc<Identity>) {
+        self.calls.set_fingerprint(identity.fingerprint());
+        self.handshakes.set_identity(identity);
     }
 
     /// The session's sockets are open, and this line's.
@@ -160,6 +175,7 @@ impl Port {
         self.line.handle_timeout(now);
         self.calls.handle_timeout(now);
         self.traversals.handle_timeout(now);
+        self.handshakes.handle_timeout(now);
         self.drain(now);
     }
 
@@ -168,6 +184,7 @@ impl Port {
             self.line.poll_timeout(),
             self.calls.poll_timeout(),
             self.traversals.poll_timeout(),
+            self.handshakes.poll_timeout(),
         ];
         timers.into_iter().flatten().min()
     }
@@ -191,7 +208,8 @@ impl Port {
 
     /// `false`: there was nothing.
     fn drain_traversals(&mut self, now: Instant) -> bool {
-        let follows = self.traversals.poll();
+        let mut follows = self.traversals.poll();
+        follows.append(&mut self.handshakes.poll());
         let any = !follows.is_empty();
         for follows in follows {
             match follows {
@@ -206,6 +224,7 @@ impl Port {
     /// A session has a way, or none any more.
     fn media_path(&mut self, now: Instant, session: SessionId, path: Option<(Way, Option<Way>)>) {
         let parked = self.calls.is_parked(session);
+        self.handshakes.path(now, session, path.map(|(rtp, _)| rtp));
         let (rtp, rtcp) = path.map_or((None, None), |(rtp, rtcp)| (Some(rtp), rtcp));
         for (socket, way) in [(TransmitKind::Rtp, rtp), (TransmitKind::Rtcp, rtcp)] {
             self.out(Output::Relay {
@@ -257,9 +276,13 @@ impl Port {
                 for output in self.traversals.close(now, session) {
                     self.out(output);
                 }
+                self.handshakes.close(session);
                 self.out(Output::CloseMedia { line, session });
             }
-            CallOutput::Connect(connect) => self.traversals.connect(now, &connect),
+            CallOutput::Connect(connect) => {
+                self.traversals.connect(now, &connect);
+                self.handshakes.connect(now, &connect);
+            }
             CallOutput::OpenMedia { session, parked } => {
                 self.out(Output::OpenMedia {
                     line,
@@ -374,6 +397,18 @@ impl Port {
                 line,
                 call: id,
                 flowing,
+            },
+            CallEvent::Encryption { id, encryption } => EventKind::Encryption {
+                line,
+                call: id,
+                encryption,
+            },
+            CallEvent::Diagnosis { id, problem, text } => EventKind::Diagnosis {
+                line: Some(line),
+                call: Some(id),
+                account: None,
+                problem,
+                text,
             },
         };
         self.event(told);

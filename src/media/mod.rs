@@ -5,10 +5,12 @@
 //!
 //! A packet's way in: `rtp` reads it, `gate` decides whose it is, `reception` counts it, `jitter` keeps it until
 //! `playout` plays it, or `event_receiver` makes a key of it. The way out: `event_sender` and `sender` fill the
-//! `outbox`. `protection` opens and seals what passes, by SRTP (`srtp`) where that was agreed. `session` holds what belongs to one session but no audio.
+//! `outbox`. `protection` opens and seals what passes, by SRTP (`srtp`) where that was agreed, its keys from SIP or
+//! from a handshake (`dtls`). `session` holds what belongs to one session but no audio.
 
 mod approach;
 mod delay;
+pub mod dtls;
 mod event_receiver;
 mod event_sender;
 mod flow;
@@ -87,7 +89,7 @@ pub enum DtmfRelay {
 pub struct SessionParams {
     /// Where to send RTP until a packet shows another source (symmetric RTP, RFC 4961).
     pub remote_rtp: SocketAddr,
-    /// Where to send RTCP.
+    /// Where to send RTCP; port 0: nowhere.
     pub remote_rtcp: SocketAddr,
     /// Codec both ways.
     pub codec: Codec,

@@ -169,7 +169,7 @@ impl Session {
             self.rtp_to = rtp;
             self.last_rtp_us = now_us;
         }
-        if let Some(rtcp) = rtcp {
+        if let Some(rtcp) = rtcp.filter(|_| self.params.remote_rtcp.port() != 0) {
             self.rtcp_to = rtcp;
         }
     }
@@ -180,7 +180,7 @@ impl Session {
     }
 
     fn may_report(&self) -> bool {
-        !self.params.awaits_path || self.path.rtcp.is_some()
+        self.rtcp_to.port() != 0 && (!self.params.awaits_path || self.path.rtcp.is_some())
     }
 
     /// Offer and answer have changed the running session.

@@ -3,7 +3,8 @@
 use super::digest::{Authenticator, Challenge, Credentials};
 use super::framing::StreamFramer;
 use super::message::{HeaderName, Headers, Message, Method, NameAddr, Request, StatusCode, Uri, Via};
-use super::sdp::{MediaCapabilities, Reach, Security, Session, SrtpPolicy, session_description};
+use super::sdp::{LocalDtls, MediaCapabilities, Reach, Security, Session, SrtpPolicy, session_description};
+use crate::media::dtls::Fingerprint;
 use crate::media::srtp::{MasterKey, Suite};
 use crate::media::{Codec, Direction};
 use rand::SeedableRng;
@@ -59,6 +60,11 @@ pub fn description(data: &[u8]) {
             policy: SrtpPolicy::Optional,
             keys: keys.into_iter().flatten().collect(),
             offered: suites.to_vec(),
+            dtls: Some(LocalDtls {
+                fingerprint: Fingerprint::of(b"a certificate"),
+                role: None,
+                offered: false,
+            }),
         },
     };
     let mut session = Session::new(1);

@@ -1,4 +1,4 @@
-//! Encrypted calls: keys by SDES with Asterisk and baresip, speech both ways.
+//! Encrypted calls: keys by SDES with Asterisk and baresip, by DTLS with Asterisk, speech both ways.
 
 use crate::lab::SIP_PORT;
 use crate::peers::{Asterisk, Baresip, SAYS_HZ};
@@ -16,6 +16,8 @@ fn subscriber(asterisk: &Asterisk, username: &'static str, keys: &'static str) -
         password: match username {
             "6001" => "secret6001",
             "6003" => "secret6003",
+            "6010" => "secret6010",
+            "6011" => "secret6011",
             _ => "secret6004",
         },
         keys,
@@ -120,6 +122,53 @@ fn an_exchange_that_does_not_encrypt_is_refused_where_it_must() {
     asterisk.call_through("6001");
     asterisk.wait_log("the call to 6001 ended as", 5);
     assert!(!telephone.is_ringing());
+}
+
+/// What Asterisk agrees to by DTLS; its own default.
+const DTLS_SUITE: &str = "srtp-dtls AES_CM_128_HMAC_SHA1_80";
+
+#[test]
+fn speech_keyed_by_a_handshake_comes_back_as_it_was_said() {
+    let Some(asterisk) = Asterisk::start() else { return };
+    // Asterisk's answer begins the handshake; with RTCP beside RTP, and without any.
+    for username in ["6010", "6011"] {
+        let (tipring, telephone) = dialed(&subscriber(&asterisk, username, "srtp: dtls"), "600");
+        tipring.wait_line("talking", 5);
+        telephone.wait_quiet(300, 3);
+        assert_eq!(tipring.status()["calls"][0]["encryption"], DTLS_SUITE);
+        let said = asterisk.speech();
+        let mark = telephone.mark();
+        telephone.say(said.clone());
+        telephone.wait_silent();
+        telephone.listen(500);
+        sound::assert_alike(&said, &telephone.heard_since(mark), &tipring.folder());
+        assert_eq!(encryption(&tipring, &telephone).as_deref(), Some(DTLS_SUITE));
+        let round_trip = &tipring.calls()[0]["round_trip_ms"];
+        assert_eq!(round_trip.is_number(), username == "6010", "{round_trip}");
+    }
+}
+
+#[test]
+fn an_exchange_that_offers_a_handshake() {
+    let Some(asterisk) = Asterisk::start() else { return };
+    // Here we begin it.
+    for (username, keys) in [("6010", "srtp: optional"), ("6011", "srtp: required")] {
+        let tipring = Tipring::registered(&subscriber(&asterisk, username, keys));
+        let telephone = tipring.telephone();
+        telephone.wait_quiet(50, 2);
+        asterisk.call(username, "600");
+        telephone.wait_ringing(5);
+        telephone.lift();
+        tipring.wait_line("talking", 3);
+        telephone.wait_quiet(300, 3);
+        let said = asterisk.speech();
+        let mark = telephone.mark();
+        telephone.say(said.clone());
+        telephone.wait_silent();
+        telephone.listen(500);
+        sound::assert_alike(&said, &telephone.heard_since(mark), &tipring.folder());
+        assert_eq!(encryption(&tipring, &telephone).as_deref(), Some(DTLS_SUITE));
+    }
 }
 
 /// Both talk for a moment.

@@ -9,7 +9,9 @@ use tipring::call::{CallConfig, CallRecord, Nat, SessionId};
 use tipring::dial::{DialPlan, Timers};
 use tipring::gateway::{Event, Gateway, GatewayConfig, Input, LineName, Output, PortConfig};
 use tipring::line::{LineConfig, SlicAction};
-use tipring::media::{Codec, DtmfRelay, VoiceConfig, VoicePath};
+use tipring::media::dtls::is_dtls;
+use tipring::media::stun::is_stun;
+use tipring::media::{Codec, DtmfRelay, TransmitKind, VoiceConfig, VoicePath};
 use tipring::sip::account::{Account, KeepAliveMethod};
 use tipring::sip::sdp::SrtpPolicy;
 use tipring::sip::ua::{AccountName, Admission, Answer, Question, Records, Route, Transport, UaInput};
@@ -310,8 +312,8 @@ impl Host {
         let side = self.lines.get_mut(name).expect("a line of this host");
         let mut send = |port: u16, transmit: tipring::media::Transmit<'_>| {
             let from = match transmit.kind {
-                tipring::media::TransmitKind::Rtp => port,
-                tipring::media::TransmitKind::Rtcp => port + 1,
+                TransmitKind::Rtp => port,
+                TransmitKind::Rtcp => port + 1,
             };
             self.outgoing.push(Packet {
                 from: SocketAddr::new(ip, from),
@@ -365,6 +367,28 @@ impl Host {
             if let Some((name, side)) = owner {
                 let name = name.clone();
                 let parked = owns(side.parked);
+                let session = if parked { side.parked } else { side.session };
+                if let Some((session, own)) = session
+                    && (is_stun(&packet.bytes) || is_dtls(&packet.bytes))
+                {
+                    let socket = if own == port {
+                        TransmitKind::Rtp
+                    } else {
+                        TransmitKind::Rtcp
+                    };
+                    let (remote, bytes) = (packet.from, packet.bytes);
+                    let relayed = false;
+                    return self.input(
+                        now,
+                        Input::MediaDatagram {
+                            session,
+                            socket,
+                            remote,
+                            relayed,
+                            bytes,
+                        },
+                    );
+                }
                 match (parked, port.is_multiple_of(2)) {
                     (false, true) => side.voice.handle_rtp(now, packet.from, &packet.bytes),
                     (false, false) => side.voice.handle_rtcp(now, packet.from, &packet.bytes),
@@ -469,11 +493,30 @@ impl Host {
                     }
                 }
             }
-            // The model network has no routers, and its peers no ICE.
-            Output::MediaTransmit { .. } | Output::Relay { .. } => {}
+            Output::MediaTransmit {
+                session,
+                socket,
+                remote,
+                bytes,
+            } => self.media_transmit(session, socket, remote, bytes),
+            // The model network has no routers.
+            Output::Relay { .. } => {}
             Output::Event(event) => self.events.push(event),
             Output::CallRecord(record) => self.records.push(*record),
             Output::Done => self.done = true,
+        }
+    }
+
+    fn media_transmit(&mut self, session: SessionId, socket: TransmitKind, to: SocketAddr, bytes: Vec<u8>) {
+        let sockets = self.lines.values().flat_map(|side| [side.session, side.parked]);
+        let owner = sockets.flatten().find(|(own, _)| *own == session);
+        if let Some((_, port)) = owner {
+            self.outgoing.push(Packet {
+                from: SocketAddr::new(self.ip, port + socket as u16),
+                to,
+                stream: false,
+                bytes,
+            });
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Network {
     random: StdRng,
     sent: u64,
     under_way: BinaryHeap<Reverse<(Instant, u64, Packet)>>,
+    /// Somebody between the two who changes what passes.
+    pub between: fn(&mut Packet),
     /// Every packet that was sent, for tests that look at the wire.
     pub wire: Vec<(Instant, Packet)>,
 }
@@ -54,12 +56,14 @@ impl Network {
             random: StdRng::seed_from_u64(seed),
             sent: 0,
             under_way: BinaryHeap::new(),
+            between: |_| {},
             wire: Vec::new(),
         }
     }
 
-    pub fn send(&mut self, now: Instant, packet: Packet) {
+    pub fn send(&mut self, now: Instant, mut packet: Packet) {
         self.wire.push((now, packet.clone()));
+        (self.between)(&mut packet);
         let own_machine = packet.from.ip() == packet.to.ip();
         let copies = if packet.stream || own_machine {
             1

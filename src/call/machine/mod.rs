@@ -3,8 +3,8 @@
 //! [`LineCalls`] holds what the line is doing ([`Phase`]); what moves it stands in `telephone` (the person), `network`
 //! (SIP and media), `early` (before the answer) and `ending` (everything that ends, and the outputs all share). A second
 //! call is held or waits beside the phase: `second_call` moves it, `recall` says what the flash key means, `transfer`
-//! connects the two, `referral` follows a peer that sends us elsewhere; `second_offer` offers simpler media to a peer that
-//! could not do with the first.
+//! connects the two, `referral` follows a peer that sends us elsewhere, `security` hears of handshakes; `second_offer` offers
+//! simpler media to a peer that could not do with the first.
 
 mod abilities;
 mod early;
@@ -15,6 +15,7 @@ mod recall;
 mod referral;
 mod second_call;
 mod second_offer;
+mod security;
 mod telephone;
 mod transfer;
 
@@ -30,6 +31,7 @@ use super::{CallConfig, CallInput, CallOutput, CallSnapshot, Placement, SessionI
 use crate::dial::Collector;
 use crate::line::Caller;
 use crate::media::SessionParams;
+use crate::media::dtls::Fingerprint;
 use crate::sip::ua::{CallId, ReferralId, UaCommand, Via};
 use crate::zone::{RingPattern, Tone};
 
@@ -61,6 +63,8 @@ pub struct LineCalls {
     outputs: VecDeque<CallOutput>,
     /// An emergency call is in progress.
     emergency: Option<emergency::EmergencyCall>,
+    /// Of the certificate that we do DTLS handshakes with.
+    fingerprint: Option<Fingerprint>,
 }
 
 /// What the line is doing.
@@ -156,6 +160,7 @@ impl LineCalls {
             message_waiting: false,
             outputs: VecDeque::new(),
             emergency: None,
+            fingerprint: None,
         }
     }
 
@@ -200,6 +205,16 @@ impl LineCalls {
             CallInput::Configure(config) => self.config = *config,
             CallInput::Shutdown => self.end_everything(now, Cause::LocalHangup),
             CallInput::NoMoreWays => self.ways_exhausted(now),
+            CallInput::Secured {
+                session,
+                association,
+                keys,
+            } => self.secured(session, association, *keys),
+            CallInput::Insecure {
+                session,
+                association,
+                error,
+            } => self.insecure(now, session, association, &error),
         }
         self.report_state();
     }

@@ -310,7 +310,7 @@ impl LineCalls {
         let id = format!("{:016x}", self.random.next_u64());
         let session = SessionId(self.random.next_u64());
         let sdp_id = self.random.next_u64();
-        let keyring = Keyring::new(self.config.srtp, &mut self.random);
+        let keyring = Keyring::new(self.config.srtp, self.fingerprint, &mut self.random);
         Leg::new(id, direction, remote, session, sdp_id, keyring, now)
     }
 

@@ -11,6 +11,7 @@ use super::stray::StrayDatagram;
 use crate::daemon::net::{PortPair, canonical, for_socket};
 use crate::gateway::SessionId;
 use crate::media::TransmitKind;
+use crate::media::dtls::is_dtls;
 use crate::media::stun::{is_channel_data, is_stun};
 use crate::media::traversal::Relay;
 use crate::media::turn::{CHANNEL_HEADER_BYTES, channel_data, frame_channel_data};
@@ -121,7 +122,7 @@ impl SessionSockets {
             _ => (from, false, 0..bytes.len()),
         };
         let bytes = &self.buffer[range];
-        if is_stun(bytes) || is_channel_data(bytes) {
+        if is_stun(bytes) || is_dtls(bytes) || is_channel_data(bytes) {
             self.stray = StrayDatagram::new(session, kind, from, relayed, bytes);
             return None;
         }

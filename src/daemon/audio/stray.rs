@@ -1,4 +1,4 @@
-//! Datagrams of media sockets that aren't media: STUN, and what a TURN server passes on. They leave the audio thread
+//! Datagrams of media sockets that aren't media: STUN, DTLS, and what a TURN server passes on. They leave the audio thread
 //! by a small ring of their own; a flood of them fills that and nothing else.
 
 use std::net::SocketAddr;
@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use crate::gateway::SessionId;
 use crate::media::TransmitKind;
 
-/// Longest one passed on: a STUN message of ICE has some 150 bytes, one that wraps another some 300.
-const BYTES_MAX: usize = 800;
+/// Longest one passed on: Ethernet's payload. A flight of a DTLS handshake fills it; STUN messages have some 150 bytes.
+const BYTES_MAX: usize = 1500;
 
 /// One of them.
 #[derive(Clone, Copy, Debug)]

@@ -89,6 +89,16 @@ impl Description {
             .map(|a| a.value.as_deref().unwrap_or(""))
     }
 
+    /// The values of all attributes of a name that a stream has, or else the session.
+    pub fn attributes<'a>(&'a self, stream: &'a Stream, name: &'a str) -> impl Iterator<Item = &'a str> {
+        let own = stream.has(name);
+        let attributes = if own { &stream.attributes } else { &self.attributes };
+        attributes
+            .iter()
+            .filter(move |a| a.name.eq_ignore_ascii_case(name))
+            .filter_map(|a| a.value.as_deref())
+    }
+
     /// The first of several attributes that a stream has, or else the session.
     pub fn first_attribute_of<'a>(&self, stream: &Stream, names: &[&'a str]) -> Option<&'a str> {
         let first = |attributes: &[Attribute]| {

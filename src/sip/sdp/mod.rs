@@ -1,5 +1,6 @@
 //! Session descriptions: RFC 8866 (and RFC 4566, 2327 before it), offer and answer after RFC 3264, `rtcp` (RFC
-//! 3605), `rtcp-mux` (RFC 5761), telephone-events (RFC 4733), keys for SRTP (RFC 4568), hold as RFC 3264 section 8.4 and
+//! 3605), `rtcp-mux` (RFC 5761), telephone-events (RFC 4733), keys for SRTP (RFC 4568) or a
+//! handshake for them (RFC 5763), hold as RFC 3264 section 8.4 and
 //! RFC 2543 had it.
 //!
 //! One audio stream of one voice codec and, where both sides have them, telephone-events; every other stream is
@@ -7,16 +8,19 @@
 
 mod body;
 mod description;
+mod dtls;
 mod ice;
 mod negotiation;
 mod security;
 mod writer;
 
 pub use body::session_description;
+pub use dtls::LocalDtls;
 pub use ice::{LocalIce, Reach, RemoteIce};
 pub use negotiation::{accept_answer, answer, offer};
 pub use security::{Security, SrtpPolicy};
 
+use crate::media::dtls::Agreement;
 use crate::media::srtp::SrtpKeys;
 use crate::media::{Codec, Direction};
 use std::convert::Infallible;
@@ -67,7 +71,7 @@ pub struct Negotiated {
     pub receive_telephone_event: Option<u8>,
     /// Where RTP goes. The address may be unspecified (`0.0.0.0`): then `direction` doesn't send.
     pub remote_rtp: SocketAddr,
-    /// Where RTCP goes.
+    /// Where RTCP goes; port 0: nowhere, for there are no keys for it.
     pub remote_rtcp: SocketAddr,
     /// RTCP shares RTP's port.
     pub rtcp_mux: bool,
@@ -77,8 +81,10 @@ pub struct Negotiated {
     pub direction: Direction,
     /// What the peer says of ICE, if both do it.
     pub ice: Option<crate::media::ice::Description>,
-    /// The keys both sides encrypt with; `None`: in the clear.
+    /// The keys both sides encrypt with; `None`: in the clear, unless a handshake brings them.
     pub srtp: Option<SrtpKeys>,
+    /// The handshake that brings the keys.
+    pub dtls: Option<Agreement>,
 }
 
 /// A description that can't be used. Each gets 488 but the first two, which get 400.
@@ -102,6 +108,9 @@ pub enum SdpError {
     /// No `a=crypto` line of the peer's is one of ours.
     #[error("no usable key for the encrypted audio stream")]
     NoSuite,
+    /// It is to be encrypted by DTLS, and the peer's certificate or its role isn't told in a way that we can use.
+    #[error("no usable fingerprint (sha-256) or setup for the stream that DTLS is to encrypt")]
+    NoHandshake,
     /// No codec in common.
     #[error("no codec in common: offered {0:?}")]
     NoCodec(Vec<String>),
@@ -184,6 +193,8 @@ impl Session {
     }
 }
 
+#[cfg(test)]
+mod dtls_tests;
 #[cfg(test)]
 mod security_tests;
 #[cfg(test)]

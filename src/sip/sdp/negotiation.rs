@@ -2,6 +2,7 @@
 
 use super::description::{Description, Stream, parse_address};
 use super::ice::{self, RemoteIce};
+use super::security::Agreed;
 use super::writer::{self, Line, encoding_name, static_payload_type};
 use super::{MediaCapabilities, Negotiated, Origin, SdpError};
 use crate::media::{Codec, Direction};
@@ -23,7 +24,7 @@ pub fn offer(capabilities: &MediaCapabilities, origin: Origin, direction: Direct
         telephone_event: capabilities.telephone_event.then_some(OFFERED_TELEPHONE_EVENT),
         packet_time_ms: whole_packets(capabilities.packet_time_ms.into()),
         direction,
-        rtcp_mux: capabilities.rtcp_mux,
+        rtcp_mux: capabilities.rtcp_mux || capabilities.security.offers_mux(),
         reach: &ice::offered(&capabilities.reach),
         security: &capabilities.security.offered_attributes(),
     };
@@ -41,14 +42,14 @@ pub fn answer(
     let remote = Description::parse(remote_offer)?;
     let mut fault = None;
     let mut accepted = None;
-    let encrypted = |stream: &Stream| capabilities.security.choose(stream).is_some();
+    let encrypted = |stream: &Stream| capabilities.security.choose(&remote, stream).is_some();
     let mut candidates: Vec<_> = remote.streams.iter().enumerate().collect();
     candidates.sort_by_key(|(_, stream)| !encrypted(stream));
     for (at, stream) in candidates {
-        let crypto = capabilities.security.choose(stream);
-        match choose(capabilities, &remote, stream, crypto.is_some()) {
+        let offered = capabilities.security.choose(&remote, stream);
+        match choose(capabilities, &remote, stream, offered.is_some()) {
             Ok(choice) => {
-                accepted = Some((at, stream, choice, crypto));
+                accepted = Some((at, stream, choice, offered));
                 break;
             }
             // The first stream's trouble is what the person should hear of, if it's audio at all.
@@ -56,18 +57,14 @@ pub fn answer(
             Err(error) => fault = fault.or(Some(error)),
         }
     }
-    let (audio_at, stream, choice, crypto) = accepted.ok_or_else(|| fault.unwrap_or(SdpError::NoAudio))?;
-    let (security, srtp) = match crypto.and_then(|crypto| capabilities.security.answer(crypto)) {
-        Some((attribute, keys)) => (vec![attribute], Some(keys)),
-        None => (Vec::new(), None),
-    };
+    let (audio_at, stream, choice, offered) = accepted.ok_or_else(|| fault.unwrap_or(SdpError::NoAudio))?;
+    let (security, agreed) = capabilities.security.answer(offered);
     let reach = ice::answered(&capabilities.reach, &choice.ice);
     let negotiated = Negotiated {
         receive_payload_type: choice.payload_type,
         receive_telephone_event: choice.telephone_event,
         direction: meet(direction, choice.remote_direction),
-        srtp,
-        ..choice.into_negotiated(capabilities)
+        ..choice.into_negotiated(capabilities, agreed)
     };
     let codecs = [(negotiated.codec, negotiated.payload_type)];
     let lines: Vec<_> = (remote.streams.iter().enumerate())
@@ -110,8 +107,9 @@ pub fn accept_answer(
     if is_audio(answered) && answered.port == 0 {
         return Err(SdpError::Refused);
     }
-    let srtp = capabilities.security.agreed(offered, answered)?;
-    let choice = choose(capabilities, &remote, answered, srtp.is_some())?;
+    let agreed = capabilities.security.agreed(offered, &remote, answered)?;
+    let mut choice = choose(capabilities, &remote, answered, agreed.encrypts())?;
+    choice.rtcp_mux &= offered.has("rtcp-mux");
     let offered_direction = stated_direction(&ours, offered);
     let codec = choice.codec;
     // What arrives has the numbers of our offer, whatever the answer calls them (RFC 3264 section 6.1).
@@ -119,15 +117,12 @@ pub fn accept_answer(
         .payload_types()
         .find(|number| codec_of(offered, *number) == Some(codec))
         .unwrap_or(choice.payload_type);
-    let offered_mux = offered.has("rtcp-mux");
     let mut negotiated = Negotiated {
         receive_payload_type,
         receive_telephone_event: choice.telephone_event.and(telephone_event_of(offered)),
         direction: meet(offered_direction, choice.remote_direction),
-        srtp,
-        ..choice.into_negotiated(capabilities)
+        ..choice.into_negotiated(capabilities, agreed)
     };
-    negotiated.rtcp_mux &= offered_mux;
     if !offered.has("ice-ufrag") {
         negotiated.ice = None;
     }
@@ -205,23 +200,26 @@ fn choose(
 }
 
 impl Choice {
-    fn into_negotiated(self, capabilities: &MediaCapabilities) -> Negotiated {
+    fn into_negotiated(self, capabilities: &MediaCapabilities, agreed: Agreed) -> Negotiated {
         let wanted = self
             .packet_time_ms
             .unwrap_or_else(|| capabilities.packet_time_ms.into());
-        let rtcp_mux = self.rtcp_mux && capabilities.rtcp_mux;
+        let by_handshake = agreed.dtls.is_some();
+        let rtcp_mux = self.rtcp_mux && (capabilities.rtcp_mux || by_handshake);
         let next_port = SocketAddr::new(self.remote_rtp.ip(), self.remote_rtp.port().saturating_add(1));
-        Negotiated {
+        let nowhere = SocketAddr::new(self.remote_rtp.ip(), 0);
+        agreed.join(Negotiated {
             codec: self.codec,
             payload_type: self.payload_type,
             receive_payload_type: self.payload_type,
             telephone_event: self.telephone_event,
             receive_telephone_event: self.telephone_event,
             remote_rtp: self.remote_rtp,
-            remote_rtcp: if rtcp_mux {
-                self.remote_rtp
-            } else {
-                self.remote_rtcp.unwrap_or(next_port)
+            remote_rtcp: match self.remote_rtcp {
+                _ if rtcp_mux => self.remote_rtp,
+                // A port of its own would need a handshake of its own (RFC 5764 section 4.1).
+                _ if by_handshake => nowhere,
+                stated => stated.unwrap_or(next_port),
             },
             rtcp_mux,
             packet_time_ms: whole_packets(self.most_packet_time_ms.map_or(wanted, |most| wanted.min(most))),
@@ -231,7 +229,8 @@ impl Choice {
                 .description()
                 .filter(|_| capabilities.reach.ice.is_some()),
             srtp: None,
-        }
+            dtls: None,
+        })
     }
 }
 

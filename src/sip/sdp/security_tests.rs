@@ -1,14 +1,14 @@
 use super::*;
 use crate::media::srtp::{MasterKey, Suite};
 
-const ORIGIN: Origin = Origin { id: 17, version: 17 };
+pub(super) const ORIGIN: Origin = Origin { id: 17, version: 17 };
 
 /// A master key whose every byte is this.
 fn key(suite: Suite, byte: u8) -> MasterKey {
     MasterKey::new(suite, &vec![byte; suite.material_bytes()]).unwrap()
 }
 
-fn capabilities(policy: SrtpPolicy) -> MediaCapabilities {
+pub(super) fn capabilities(policy: SrtpPolicy) -> MediaCapabilities {
     MediaCapabilities {
         codecs: vec![Codec::Pcma],
         telephone_event: false,
@@ -21,11 +21,12 @@ fn capabilities(policy: SrtpPolicy) -> MediaCapabilities {
             policy,
             keys: Suite::ALL.into_iter().map(|suite| key(suite, 0x11)).collect(),
             offered: Suite::OFFERED.to_vec(),
+            dtls: None,
         },
     }
 }
 
-fn description(streams: &str) -> Vec<u8> {
+pub(super) fn description(streams: &str) -> Vec<u8> {
     format!("v=0\no=- 1 1 IN IP4 192.0.2.9\ns=-\nc=IN IP4 192.0.2.9\nt=0 0\n{streams}").into_bytes()
 }
 

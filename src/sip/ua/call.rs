@@ -9,6 +9,7 @@ use super::session_timer::SessionTimer;
 use super::{CallId, EndCause, UaEvent, UserAgent};
 use crate::sip::account::Account;
 use crate::sip::dialog::Dialog;
+use crate::sip::message::Reason;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -20,6 +21,8 @@ pub(super) struct Call {
     pub stage: Stage,
     /// Its last event has been given: only duties towards the peer remain.
     pub over: bool,
+    /// What its BYE gives as the reason.
+    pub farewell: Option<Reason>,
 }
 
 #[derive(Debug)]

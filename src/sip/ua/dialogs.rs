@@ -187,10 +187,14 @@ impl UserAgent {
             return;
         };
         let account = entry.account.clone();
+        let farewell = entry.farewell.take();
         let Stage::Up(session) = &mut entry.stage else {
             return;
         };
-        let bye = session.dialog.request(Method::Bye);
+        let mut bye = session.dialog.request(Method::Bye);
+        if let Some(reason) = farewell {
+            bye.headers.push(HeaderName::REASON, reason.to_string());
+        }
         let hop = session.hop.towards(session.dialog.next_hop());
         self.send_farewell(now, bye, hop, account);
     }

@@ -129,6 +129,7 @@ impl UserAgent {
                 account,
                 stage,
                 over: false,
+                farewell: None,
             },
         );
         self.event(UaEvent::Incoming(Box::new(event)));

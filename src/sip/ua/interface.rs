@@ -5,6 +5,7 @@ use super::location::{Answer, Question};
 use crate::sip::event::message_summary::MessageSummary;
 use crate::sip::event::pidf::Presence;
 use crate::sip::event::vq_report::VoiceQuality;
+use crate::sip::message::Reason;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -232,6 +233,13 @@ pub enum UaCommand {
     },
     /// Find out which of our addresses is used towards an account's server; `UaEvent::Located` follows.
     Locate(AccountName),
+    /// [`HangUp`](Self::HangUp), and the BYE says why (RFC 3326).
+    HangUpBecause {
+        /// Which.
+        call: CallId,
+        /// Why.
+        reason: Reason,
+    },
 }
 
 /// How a call sounded, and which it was.

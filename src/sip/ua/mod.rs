@@ -345,6 +345,12 @@ impl UserAgent {
                 body,
             } => self.answer_inquiry(&inquiry, status, body),
             UaCommand::Locate(account) => self.locate(now, account),
+            UaCommand::HangUpBecause { call, reason } => {
+                if let Some(entry) = self.calls.get_mut(&call) {
+                    entry.farewell = Some(reason);
+                }
+                self.hang_up(now, call);
+            }
         }
     }
 

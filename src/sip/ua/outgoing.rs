@@ -239,6 +239,7 @@ impl UserAgent {
                 account,
                 stage,
                 over: false,
+                farewell: None,
             },
         );
     }
