@@ -1,10 +1,9 @@
 //! What goes into the user agent and what comes out of it.
 
-use super::Inquiry;
 use super::location::{Answer, Question};
+use super::{CallQuality, Inquiry};
 use crate::sip::event::message_summary::MessageSummary;
 use crate::sip::event::pidf::Presence;
-use crate::sip::event::vq_report::VoiceQuality;
 use crate::sip::message::Reason;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -240,15 +239,6 @@ pub enum UaCommand {
         /// Why.
         reason: Reason,
     },
-}
-
-/// How a call sounded, and which it was.
-#[derive(Clone, Debug, PartialEq)]
-pub struct CallQuality {
-    /// The call.
-    pub call: CallId,
-    /// Its figures; Call-ID and addresses of record are filled in.
-    pub figures: VoiceQuality,
 }
 
 /// What is special about an INVITE.

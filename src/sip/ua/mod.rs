@@ -52,6 +52,7 @@ pub use guard::{Admission, Network};
 pub use interface::*;
 pub use location::{Answer, Naptr, Question, Records, Srv};
 pub use options::Inquiry;
+pub use quality::CallQuality;
 pub use rewritten::{Part, Rewritten, is_private};
 
 use super::digest::Authenticator;

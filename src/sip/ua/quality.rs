@@ -2,13 +2,22 @@
 
 use super::call::Stage;
 use super::job::{Job, Owner};
-use super::{AccountName, CallId, CallQuality, UserAgent};
-use crate::sip::event::vq_report;
+use super::{AccountName, CallId, UserAgent};
+use crate::sip::event::vq_report::{self, VoiceQuality};
 use crate::sip::message::{HeaderName, Method};
 use std::time::Instant;
 
 /// Calls whose figures may still be on their way from the audio thread.
 const ENDED_LIMIT: usize = 64;
+
+/// How a call sounded, and which it was.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallQuality {
+    /// The call.
+    pub call: CallId,
+    /// Its figures; Call-ID and addresses of record are filled in.
+    pub figures: VoiceQuality,
+}
 
 /// What a report names of a call that is over.
 #[derive(Debug)]
