@@ -496,5 +496,9 @@ fn offers_are_refused_where_encryption_is_switched_off() {
     let refusals = world.network.wire.iter().filter(|(_, packet)| {
         matches!(Message::parse(&packet.bytes), Ok(Message::Response(response)) if response.status.code() == 488)
     });
-    assert_eq!(refusals.count(), 1);
+    // The second offer has the other codec first, and is encrypted as well.
+    assert_eq!(refusals.count(), 2);
+    let wire = world.network.wire.iter().map(|(_, packet)| packet);
+    let mut invites = wire.filter(|packet| packet.bytes.starts_with(b"INVITE "));
+    assert!(invites.all(|packet| String::from_utf8_lossy(&packet.bytes).contains(" UDP/TLS/RTP/SAVP ")));
 }
