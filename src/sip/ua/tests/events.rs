@@ -8,13 +8,13 @@ use crate::sip::ua::*;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-const SERVER: &str = "192.0.2.1:5060";
+pub const SERVER: &str = "192.0.2.1:5060";
 
-type Answers = Rc<RefCell<Vec<Response>>>;
+pub type Answers = Rc<RefCell<Vec<Response>>>;
 
 /// A user agent with an account at a server that grants everything, but for what `refusals` holds for requests of
 /// `method`, which are taken from its end.
-fn subscriber(events: AccountEvents, method: Method, refusals: &Answers) -> World {
+pub fn subscriber(events: AccountEvents, method: Method, refusals: &Answers) -> World {
     let mut world = World::new(1);
     world.add("192.0.2.9:5060");
     let refusals = Rc::clone(refusals);
@@ -312,7 +312,7 @@ fn what_servers_answer_to_publish() {
 }
 
 /// A SUBSCRIBE of the server's.
-fn watch(package: &str, expires: u32, branch: &str) -> Request {
+pub fn watch(package: &str, expires: u32, branch: &str) -> Request {
     let mut request = Request::new(Method::Subscribe, "sip:6001@192.0.2.9:5060".parse().unwrap());
     let headers = &mut request.headers;
     headers.push(
@@ -330,7 +330,7 @@ fn watch(package: &str, expires: u32, branch: &str) -> Request {
     request
 }
 
-fn lamps(world: &World) -> Vec<String> {
+pub fn lamps(world: &World) -> Vec<String> {
     let told = world.requests(Method::Notify).into_iter().map(|notify| {
         let body = String::from_utf8_lossy(&notify.body).into_owned();
         let state = body

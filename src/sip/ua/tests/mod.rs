@@ -5,6 +5,7 @@ mod calls;
 mod events;
 mod failover;
 mod flows;
+mod flows_of_services;
 mod guard;
 mod healing;
 mod registration;

@@ -6,13 +6,13 @@ use super::world::*;
 use crate::sip::message::{HeaderName, Message, Method, Request};
 use crate::sip::ua::*;
 
-const C: usize = 2;
+pub const C: usize = 2;
 
 /// A's call to where it is sent.
 const SENT: CallId = CallId(100);
 
 /// Answers everybody, and follows every REFER to C.
-fn obliging(event: &UaEvent) -> Vec<UaCommand> {
+pub fn obliging(event: &UaEvent) -> Vec<UaCommand> {
     match event {
         UaEvent::Incoming(incoming) => {
             let mut commands = vec![UaCommand::Answer {
@@ -54,7 +54,7 @@ fn obliging(event: &UaEvent) -> Vec<UaCommand> {
 }
 
 /// A, B and C, all obliging; A has called B.
-fn three() -> (World, CallId, CallId) {
+pub fn three() -> (World, CallId, CallId) {
     let mut world = World::new(3);
     for at in ["192.0.2.1:5060", "192.0.2.2:5060", "192.0.2.3:5060"] {
         let node = world.add(at);
@@ -84,7 +84,7 @@ fn notified(world: &World) -> Vec<String> {
 }
 
 #[test]
-fn a_blind_transfer_as_in_rfc_5589_6_1() {
+pub fn a_blind_transfer_as_in_rfc_5589_6_1() {
     let (mut world, _, b_to_a) = three();
     world.command(
         B,
@@ -128,7 +128,7 @@ fn a_blind_transfer_as_in_rfc_5589_6_1() {
 }
 
 #[test]
-fn an_attended_transfer_as_in_rfc_5589_7_1() {
+pub fn an_attended_transfer_as_in_rfc_5589_7_1() {
     let (mut world, _, b_to_a) = three();
     let via = Via::Address {
         transport: Transport::Udp,
@@ -320,7 +320,7 @@ fn a_referrer_that_wants_no_notifies_gets_none() {
 }
 
 /// An INVITE that claims another call's place.
-fn replacing(replaces: &[&str], branch: &str) -> Request {
+pub fn replacing(replaces: &[&str], branch: &str) -> Request {
     let mut request = invite("sip:1@192.0.2.1", branch);
     for replaces in replaces {
         request.headers.push(HeaderName::REPLACES, *replaces);
