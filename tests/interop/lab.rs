@@ -1,10 +1,10 @@
 //! What every test of this folder needs: loopback addresses of its own, processes that end with it, bounded waits.
 
 use std::io::Write;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 /// The port of everybody's SIP: each has an address of its own.
@@ -15,6 +15,30 @@ pub fn address() -> Ipv4Addr {
     static NEXT: AtomicU8 = AtomicU8::new(1);
     let [_, _, high, low] = std::process::id().to_be_bytes();
     Ipv4Addr::new(127, 64 | (high & 0x3F), low, NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The same for IPv6, which has one address for itself only: it is added to the loopback interface of the tests' own
+/// network. `None` where there is no such network.
+pub fn address_v6() -> Option<Ipv6Addr> {
+    static NEXT: AtomicU16 = AtomicU16::new(1);
+    if std::env::var_os("TIPRING_REQUIRE_PEERS").is_none() {
+        return skip("no network of the tests' own: run tests/lab/interop.sh");
+    }
+    // Of documentation (RFC 3849).
+    let address = Ipv6Addr::new(0x2001, 0xDB8, 0, 0, 0, 0, 0, NEXT.fetch_add(1, Ordering::Relaxed));
+    let added = Command::new("ip")
+        .args([
+            "-6",
+            "addr",
+            "add",
+            &format!("{address}/128"),
+            "dev",
+            "lo",
+            "nodad",
+        ])
+        .status();
+    assert!(added.is_ok_and(|status| status.success()), "{address} on lo");
+    Some(address)
 }
 
 /// Says that a test was skipped, where peers may be missing.
@@ -81,6 +105,12 @@ impl Process {
         self.0.id()
     }
 
+    /// The same as [`take_precedence`] for all its threads.
+    pub fn give_precedence(&self) {
+        let process = nix::unistd::Pid::from_raw(i32::try_from(self.id()).expect("a process"));
+        chrt(&["--all-tasks"], process);
+    }
+
     pub fn is_running(&mut self) -> bool {
         matches!(self.0.try_wait(), Ok(None))
     }
@@ -110,6 +140,21 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// Lets the calling thread run before others: what stands for a telephone or a network is never too busy for a packet,
+/// as a machine that builds and tests may be. Where that isn't permitted, the machine has to be quick enough.
+pub fn take_precedence() {
+    chrt(&[], nix::unistd::gettid());
+}
+
+fn chrt(options: &[&str], task: nix::unistd::Pid) {
+    let _ = Command::new("chrt")
+        .args(options)
+        .args(["--fifo", "--pid", "1", &task.to_string()])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
 }
 
 /// Waits for something to come about, `bound_s` seconds at most.

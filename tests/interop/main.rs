@@ -11,6 +11,7 @@
     reason = "these tests start programs, wait for them, play a telephone in real time, and say what they measured"
 )]
 
+mod addresses;
 mod calls_in;
 mod calls_out;
 mod encryption;
@@ -24,7 +25,9 @@ mod odd_peers;
 mod other_telephones;
 mod peers;
 mod pjsua;
+mod presence;
 mod provider;
+mod proxies;
 mod registration;
 mod routers;
 mod signalling;

@@ -50,7 +50,7 @@ impl OtherHost {
 
     /// The other host's address.
     pub fn there(&self) -> Ipv4Addr {
-        Ipv4Addr::new(198, 18, self.number, 254)
+        Ipv4Addr::new(198, 19, self.number, 254)
     }
 
     /// Gives this end another address, as a new lease does.
@@ -67,7 +67,7 @@ impl OtherHost {
     }
 
     fn here(&self, host: u8) -> Ipv4Addr {
-        Ipv4Addr::new(198, 18, self.number, host)
+        Ipv4Addr::new(198, 19, self.number, host)
     }
 
     fn device(&self) -> String {

@@ -13,7 +13,7 @@ use tipring::dsp::dtmf::Generator;
 use tipring_hw::virtual_line::wire::{FRAME_SAMPLES, MAX_MESSAGE_BYTES};
 use tipring_hw::virtual_line::{Decoder, Message, Receiver as End};
 
-use crate::lab::wait_until;
+use crate::lab::{self, wait_until};
 use crate::sound;
 
 const SAMPLES_PER_MS: usize = 8;
@@ -62,6 +62,8 @@ impl Telephone {
         }));
         let shared = Arc::clone(&state);
         std::thread::spawn(move || {
+            // A key that it stalls in is two keys, or none.
+            lab::take_precedence();
             serve(stream, &to_do, &shared);
             shared.lock().expect("whole").plugged_in = false;
         });
@@ -121,6 +123,20 @@ impl Telephone {
         wait_until("all is said", 60, || {
             self.state.lock().expect("whole").unsaid == 0
         });
+    }
+
+    /// Says a tone over and over until the other one hears it.
+    #[track_caller]
+    pub fn reach(&self, other: &Self, hz: f32, bound_s: u64) {
+        let mark = other.mark();
+        wait_until(&format!("{hz} Hz is heard there"), bound_s, || {
+            if self.state.lock().expect("whole").unsaid == 0 {
+                self.say(sound::sine(hz, 1000));
+            }
+            let heard = other.heard_since(mark);
+            heard.len() >= 1600 && sound::is_tone(&heard[heard.len() - 1600..], hz)
+        });
+        self.wait_silent();
     }
 
     pub fn is_ringing(&self) -> bool {

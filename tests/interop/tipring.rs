@@ -87,12 +87,18 @@ impl Tipring {
 
     /// Starts it in a home behind a router, with these keys in the section `nat`.
     pub fn start_at_home(home: &Home, account: &Account, nat_keys: &str) -> Self {
+        Self::start_at_home_with(home, account, nat_keys, "")
+    }
+
+    /// The same, with more keys for SIP.
+    pub fn start_at_home_with(home: &Home, account: &Account, nat: &str, sip: &str) -> Self {
         let place = Place {
             program: home.command(env!("CARGO_BIN_EXE_tipring")),
             ..Place::at(HOME)
         };
         let keys = Keys {
-            nat: nat_keys,
+            nat,
+            sip,
             ..Keys::default()
         };
         Self::start_configured(account, "", place, keys)

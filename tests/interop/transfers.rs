@@ -2,7 +2,6 @@
 
 use crate::lab::wait_until;
 use crate::peers::Asterisk;
-use crate::sound;
 use crate::telephone::Telephone;
 use crate::tipring::{Account, DIAL_TONE_HZ, Tipring};
 
@@ -59,9 +58,7 @@ fn holding(one: &(Tipring, Telephone), other: &(Tipring, Telephone)) {
 fn talk(one: &Telephone, other: &Telephone) {
     for (speaker, listener, hz) in [(one, other, 800.0), (other, one, 1200.0)] {
         listener.wait_quiet(200, 10);
-        speaker.say(sound::sine(hz, 3000));
-        listener.wait_tone(hz, 10);
-        speaker.wait_silent();
+        speaker.reach(listener, hz, 15);
     }
 }
 
@@ -175,8 +172,7 @@ fn a_call_that_asterisk_sends_elsewhere_goes_there() {
     });
     asterisk.wait_log("the transfer ended as SUCCESS", 10);
     telephone.wait_quiet(200, 10);
-    telephone.say(sound::sine(1000.0, 3000));
-    telephone.wait_tone(1000.0, 10);
+    telephone.reach(&telephone, 1000.0, 15);
     telephone.hang_up();
     tipring.wait_line("idle", 10);
     asterisk.wait_channels(0, 10);

@@ -67,8 +67,8 @@ test_packages() {
 }
 
 interop_packages() {
-    packages mmdebstrap sip-tester baresip-core kamailio kamailio-tls-modules kamailio-outbound-modules coturn nftables \
-        iproute2 util-linux python3-venv python3-dev
+    packages mmdebstrap sip-tester baresip-core kamailio kamailio-tls-modules kamailio-outbound-modules \
+        kamailio-presence-modules coturn nftables iproute2 util-linux python3-venv python3-dev
     mkdir -p "$cache"
     asterisk
     python_tools

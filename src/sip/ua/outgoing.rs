@@ -9,7 +9,6 @@ use super::job::{Job, Outcome, Owner};
 use super::location::Wanted;
 use super::redirect::Redirects;
 use super::refer::put_directions;
-use super::registrar::Flow;
 use super::reinvite::Exchange;
 use super::session_timer::put_wish;
 use super::stray::{ALLOW, SUPPORTED};
@@ -311,9 +310,10 @@ impl UserAgent {
             .and_then(|account| self.registrations.get(&account.name));
         let public = registration.and_then(|registration| registration.public_on(hop));
         let mut contact = self.config.contact(&outgoing.user, hop, public);
-        if let (Some(Flow::Kept), Uri::Sip(uri)) = (registration.map(|r| r.flow), &mut contact) {
-            // The call's further requests come over the registration's flow (RFC 5626 4.3).
-            uri.params.set_flag("ob");
+        if let Some(registration) = registration {
+            registration
+                .flow
+                .mark(&mut contact, &mut outgoing.request.headers);
         }
         outgoing
             .request

@@ -3,7 +3,9 @@
 use super::hop::Hop;
 use super::{Transport, UaConfig};
 use crate::sip::account::Account;
-use crate::sip::message::{CSeq, Contacts, HeaderName, Method, NameAddr, Request, Response, Uri, Via};
+use crate::sip::message::{
+    CSeq, Contacts, HeaderName, Headers, Method, NameAddr, Request, Response, Uri, Via,
+};
 use std::net::SocketAddr;
 
 /// Seconds a binding lasts where neither side says (RFC 3261 10.2.1.1).
@@ -54,6 +56,20 @@ impl Flow {
         match instance.filter(|_| self.is_wanted()) {
             Some(_) => "path, outbound",
             None => "path",
+        }
+    }
+
+    /// Has what follows in the dialog that a request begins come over the kept flow (RFC 5626 4.3). Edge proxies
+    /// (Kamailio's) heed `ob` beside the option tag only.
+    pub fn mark(self, contact: &mut Uri, headers: &mut Headers) {
+        let (Self::Kept, Uri::Sip(uri)) = (self, contact) else {
+            return;
+        };
+        uri.params.set_flag("ob");
+        let mut supported = headers.supported();
+        if !supported.iter().any(|tag| tag == "outbound") {
+            supported.push("outbound".to_owned());
+            headers.set(HeaderName::SUPPORTED, supported.join(", "));
         }
     }
 

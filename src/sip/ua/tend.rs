@@ -79,8 +79,11 @@ impl UserAgent {
         let account = registration.account().clone();
         line.cseq += 1;
         let mut request = Request::new(method.clone(), target.clone());
-        let contact = self.config.contact(&account.username, hop, registration.public());
+        let mut contact = self.config.contact(&account.username, hop, registration.public());
         let headers = &mut request.headers;
+        if method == Method::Subscribe {
+            registration.flow.mark(&mut contact, headers);
+        }
         headers.push(HeaderName::MAX_FORWARDS, "70");
         for route in registration.service_route() {
             headers.push(HeaderName::ROUTE, route.to_string());

@@ -1,7 +1,7 @@
 //! Asterisk out of the folder that `tests/lab/setup.sh` has unpacked it to, run in place through its own loader: it
 //! needs neither root nor chroot, and as many run side by side as there are tests.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -18,7 +18,7 @@ pub struct Asterisk {
     process: Process,
     root: PathBuf,
     run: TempDir,
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
 }
 
 impl Asterisk {
@@ -32,6 +32,11 @@ impl Asterisk {
         Self::start_as(address, &[], None)
     }
 
+    /// Starts one that is reached by IPv6 only.
+    pub fn start_at_ipv6(address: Ipv6Addr) -> Option<Self> {
+        Self::start_as(address, &[], None)
+    }
+
     /// Starts one that plays this to whom is held, over and over.
     pub fn start_with_music(music: &[i16]) -> Option<Self> {
         Self::start_as(address(), music, None)
@@ -42,7 +47,8 @@ impl Asterisk {
         Self::start_as(address, &[], Some(certificates))
     }
 
-    fn start_as(address: Ipv4Addr, music: &[i16], certificates: Option<&Path>) -> Option<Self> {
+    fn start_as(address: impl Into<IpAddr>, music: &[i16], certificates: Option<&Path>) -> Option<Self> {
+        let address = address.into();
         let root = cache().join("asterisk");
         if !root.join("usr/sbin/asterisk").exists() {
             return skip("no Asterisk");
@@ -90,7 +96,7 @@ impl Asterisk {
 
     /// What an account of it is told: `sip:ADDRESS:PORT`.
     pub fn uri(&self) -> String {
-        format!("sip:{}:{SIP_PORT}", self.address)
+        format!("sip:{}", SocketAddr::from((self.address, SIP_PORT)))
     }
 
     /// A command of its console, and what that answers.
@@ -242,7 +248,7 @@ fn sounds(root: &Path) -> PathBuf {
     root.join("usr/share/asterisk/sounds/en_US_f_Allison")
 }
 
-fn write_configuration(root: &Path, run: &Path, address: Ipv4Addr) {
+fn write_configuration(root: &Path, run: &Path, address: IpAddr) {
     let text = |path: PathBuf| path.to_str().expect("a path of UTF-8").to_owned();
     let names = [
         ("@RUN@", text(run.to_owned())),
@@ -250,7 +256,7 @@ fn write_configuration(root: &Path, run: &Path, address: Ipv4Addr) {
         ("@MODULES@", text(libraries(root).join("asterisk/modules"))),
         ("@SPEECH@", text(sounds(root).join(SPEECH))),
         ("@ADDRESS@", address.to_string()),
-        ("@SIP_PORT@", SIP_PORT.to_string()),
+        ("@SOCKET@", SocketAddr::from((address, SIP_PORT)).to_string()),
     ];
     for file in std::fs::read_dir(lab_folder().join("asterisk")).expect("Asterisk's configuration") {
         let file = file.expect("a file");

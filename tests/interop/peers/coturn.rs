@@ -74,6 +74,8 @@ impl Coturn {
             let _ = socket.send_to(&request, (address, 3478));
             socket.recv(&mut [0; 500]).is_ok()
         });
+        // Media goes through it.
+        coturn.process.give_precedence();
         Some(coturn)
     }
 

@@ -1,4 +1,5 @@
-//! Kamailio as a provider's registrar and proxy, with `tests/lab/kamailio/kamailio.cfg`.
+//! Kamailio as a provider's registrar, proxy and presence server, with `tests/lab/kamailio/kamailio.cfg`, and as the
+//! edge proxy before it, with `edge.cfg`.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -20,6 +21,10 @@ pub struct Ways<'a> {
     pub certificates: Option<&'a Path>,
     /// The network namespace it runs in.
     pub namespace: Option<String>,
+    /// What its configuration makes optional: `WITH_...`.
+    pub features: &'a [&'static str],
+    /// It is the edge proxy of this registrar, and no registrar itself.
+    pub edge_of: Option<Ipv4Addr>,
 }
 
 impl Default for Ways<'_> {
@@ -30,6 +35,8 @@ impl Default for Ways<'_> {
             address: None,
             certificates: None,
             namespace: None,
+            features: &[],
+            edge_of: None,
         }
     }
 }
@@ -49,9 +56,15 @@ impl Kamailio {
         };
         let folder = tempfile::tempdir().expect("a temporary folder");
         let address = ways.address.unwrap_or_else(address);
+        let name = if ways.edge_of.is_some() {
+            "edge.cfg"
+        } else {
+            "kamailio.cfg"
+        };
         let config =
-            std::fs::read_to_string(lab_folder().join("kamailio/kamailio.cfg")).expect("its configuration");
+            std::fs::read_to_string(lab_folder().join("kamailio").join(name)).expect("its configuration");
         let config = config
+            .replace("@REGISTRAR@", &ways.edge_of.unwrap_or(address).to_string())
             .replace("@ADDRESS@", &address.to_string())
             .replace("@SIP_PORT@", &SIP_PORT.to_string())
             .replace("@ALGORITHM@", ways.algorithm)
@@ -76,6 +89,7 @@ impl Kamailio {
                 .arg(folder.path().join("kamailio.cfg"))
                 .arg("-Y")
                 .arg(folder.path())
+                .args(ways.features.iter().flat_map(|feature| ["-A", feature]))
                 .stdin(Stdio::null())
                 .stdout(Stdio::null())
                 .stderr(log),

@@ -1,12 +1,12 @@
-//! A name server whose answers the test changes: SRV and A records, each with the time to live that the test wants.
+//! A name server whose answers the test changes: NAPTR, SRV, AAAA and A records, each with the time to live that the test wants.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use hickory_resolver::proto::op::{Message, MessageType, OpCode};
-use hickory_resolver::proto::rr::rdata::{A, SRV};
+use hickory_resolver::proto::rr::rdata::{NAPTR, SRV};
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 
 /// What it answers, by name and type.
@@ -21,7 +21,12 @@ pub struct NameServer {
 impl NameServer {
     /// Starts one; its records live for `ttl_s`.
     pub fn start(ttl_s: u32) -> Self {
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        Self::start_at(Ipv4Addr::LOCALHOST, ttl_s)
+    }
+
+    /// Starts one at an address.
+    pub fn start_at(address: Ipv4Addr, ttl_s: u32) -> Self {
+        let socket = UdpSocket::bind((address, 0)).expect("a socket");
         let address = socket.local_addr().expect("its address");
         let zone = Arc::new(Mutex::new(Some(Zone::new())));
         let answers = Arc::downgrade(&zone);
@@ -57,8 +62,20 @@ impl NameServer {
         self.set(name, RecordType::SRV, data.collect());
     }
 
-    pub fn set_address(&self, name: &str, address: Ipv4Addr) {
-        self.set(name, RecordType::A, vec![RData::A(A::from(address))]);
+    /// Sets the NAPTR records of a name, best first: the service (`SIP+D2T`) and the name of its SRV records.
+    pub fn set_naptr(&self, name: &str, services: &[(&str, &str)]) {
+        let data = (10..).zip(services).map(|(order, (service, replacement))| {
+            let replacement = Name::from_ascii(format!("{replacement}.")).expect("a name");
+            let [flags, service, regexp] = ["s", service, ""].map(|text| text.as_bytes().into());
+            RData::NAPTR(NAPTR::new(order, 10, flags, service, regexp, replacement))
+        });
+        self.set(name, RecordType::NAPTR, data.collect());
+    }
+
+    /// Sets the address of a name, A or AAAA; it may have one of each.
+    pub fn set_address(&self, name: &str, address: impl Into<IpAddr>) {
+        let data = RData::from(address.into());
+        self.set(name, data.record_type(), vec![data]);
     }
 
     /// From now on nothing is answered.

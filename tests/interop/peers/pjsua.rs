@@ -2,7 +2,7 @@
 //! and keeps what it hears.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -35,7 +35,7 @@ impl Pjsua {
         Some(pjsua)
     }
 
-    fn start(user: &str, registrar: Option<Ipv4Addr>) -> Option<Self> {
+    fn start(user: &str, registrar: Option<IpAddr>) -> Option<Self> {
         let python = cache().join("venv/bin/python");
         if !has_pjsua2(&python) {
             return skip("no pjsua2");

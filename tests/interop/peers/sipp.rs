@@ -104,6 +104,14 @@ impl Scenario {
         assert!(self.process.succeeded(), "{} failed", self.name);
     }
 
+    /// Waits until one of its messages has said this.
+    #[track_caller]
+    pub fn wait_traced(&self, text: &str, bound_s: u64) {
+        wait_until(&format!("{} is told {text:?}", self.name), bound_s, || {
+            self.trace().contains(text)
+        });
+    }
+
     fn trace(&self) -> String {
         ["errors", "messages"]
             .map(|name| std::fs::read_to_string(self.folder.join(name)).unwrap_or_default())

@@ -322,6 +322,35 @@ fn outbound_is_asked_for_and_done_without_where_it_is_refused() {
     assert_eq!(last.headers.supported(), ["path"]);
 }
 
+/// RFC 5626 4.3; an edge proxy of Kamailio's wants both, or a BYE never reaches who is behind a router.
+fn assert_asks_for_the_flow(request: &Request) {
+    let contact = request.headers.contact().unwrap();
+    assert!(contact.uri.as_sip().unwrap().params.has("ob"), "{contact:?}");
+    let supported = request.headers.supported();
+    let outbound = supported.iter().filter(|tag| *tag == "outbound").count();
+    assert_eq!(outbound, 1, "{supported:?}");
+}
+
+#[test]
+fn what_a_server_tells_a_subscriber_comes_over_the_kept_flow() {
+    let (mut world, _) = world(13);
+    world.script(REGISTRAR, |message| match message {
+        Message::Request(request) if request.method == Method::Register => {
+            let mut response = granted(request);
+            response.headers.push(HeaderName::REQUIRE, "outbound");
+            vec![response.into()]
+        }
+        _ => Vec::new(),
+    });
+    let mut office = account("office", "6001", "pbx.example.net");
+    office.outbound = true;
+    office.events.message_waiting = Some(None);
+    over_tcp(&mut office);
+    world.command(0, UaCommand::SetAccounts(vec![office]));
+    world.run_s(1);
+    assert_asks_for_the_flow(&world.requests(Method::Subscribe)[0]);
+}
+
 #[test]
 fn a_kept_flow_shows_in_calls_and_sets_the_pace() {
     let (mut world, _) = world(12);
@@ -343,8 +372,7 @@ fn a_kept_flow_shows_in_calls_and_sets_the_pace() {
     });
     world.call(0, "office", "600");
     world.run_s(100);
-    let contact = world.requests(Method::Invite)[0].headers.contact().unwrap();
-    assert!(contact.uri.as_sip().unwrap().params.has("ob"), "RFC 5626 4.3");
+    assert_asks_for_the_flow(&world.requests(Method::Invite)[0]);
     let pings = world
         .wire
         .iter()
