@@ -474,6 +474,39 @@ fn a_peer_that_never_shakes_hands_is_left() {
 }
 
 #[test]
+fn before_the_answer_a_failed_handshake_ends_nothing() {
+    // The network plays something to us that we never get the keys of; with the answer it is tried once more.
+    let passive: fn(&str, String) -> String = |_, answer| answering("passive", &answer);
+    for again in [true, false] {
+        let answer = if again {
+            Step::new(15_000, 200).with_sdp().rewriting(passive)
+        } else {
+            Step::new(15_000, 200)
+        };
+        let early = Step::new(50, 183).with_sdp().rewriting(passive);
+        let mut world = server_world(vec![vec![early, answer]]);
+        server(&mut world).echo = false;
+        dial(&mut world, "5551234");
+        world.run_until("the first try", 10_000, |world| !handshakes(world).is_empty());
+        world.run_ms(11_000);
+        let tried = handshakes(&world).len();
+        assert!(tried >= 4, "{tried}");
+        assert_eq!(
+            (
+                state(&world, 0).as_str(),
+                server(&mut world).count(&Method::Cancel)
+            ),
+            ("calling", 0)
+        );
+        world.run_until("talking", 5000, |world| state(world, 0) == "talking");
+        world.run_until("another try", 100, |world| handshakes(world).len() > tried);
+        world.run_until("BYE", 11_000, |world| server(world).count(&Method::Bye) == 1);
+        assert_not_a_word(&world);
+        assert_ended_insecure(&mut world, "within 10 s");
+    }
+}
+
+#[test]
 fn an_answer_without_a_fingerprint_is_no_call() {
     for rewrite in [
         (|_, answer| answer) as fn(&str, String) -> String,
