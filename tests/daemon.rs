@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use binary::telephone::{level_dbm0, sine};
-use binary::{Daemon, Directory, assert_wav, json, text, two_lines, write_wav};
+use binary::{Daemon, Directory, assert_success, assert_wav, json, text, two_lines, write_wav};
 
 #[test]
 fn it_comes_up_without_root_or_network_and_ends_politely() {
@@ -86,18 +86,8 @@ fn lines_of_one_machine_talk_to_each_other() {
         "0.5",
     ]);
     let office = office.wait_with_output().unwrap();
-    assert!(
-        kitchen.status.success(),
-        "{}{}",
-        text(&kitchen.stdout),
-        text(&kitchen.stderr)
-    );
-    assert!(
-        office.status.success(),
-        "{}{}",
-        text(&office.stdout),
-        text(&office.stderr)
-    );
+    assert_success(&kitchen);
+    assert_success(&office);
     assert!(
         text(&kitchen.stdout).contains("tone dial"),
         "{}",

@@ -241,6 +241,13 @@ pub fn wait(what: &str, mut reached: impl FnMut() -> bool) {
     }
 }
 
+/// It ended well, or what it said is shown.
+#[track_caller]
+pub fn assert_success(output: &Output) {
+    let (said, complained) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{said}{complained}");
+}
+
 pub fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 
 use crate::binary::telephone::sine;
-use crate::binary::{Daemon, assert_wav, json, text, two_lines, wait, write_wav};
+use crate::binary::{Daemon, assert_success, assert_wav, json, text, two_lines, wait, write_wav};
 
 #[test]
 fn a_scripted_telephone_knows_every_word() {
@@ -37,18 +37,8 @@ fn a_scripted_telephone_knows_every_word() {
         "1", "flash", "wait", "0.4", "dial", "5", "wait", "0.3", "on-hook", "wait", "0.2",
     ]);
     let office = office.wait_with_output().unwrap();
-    assert!(
-        kitchen.status.success(),
-        "{}{}",
-        text(&kitchen.stdout),
-        text(&kitchen.stderr)
-    );
-    assert!(
-        office.status.success(),
-        "{}{}",
-        text(&office.stdout),
-        text(&office.stderr)
-    );
+    assert_success(&kitchen);
+    assert_success(&office);
     assert!(
         text(&office.stdout).contains("ring on"),
         "{}",

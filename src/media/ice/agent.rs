@@ -310,6 +310,7 @@ impl Agent {
         }
         self.checklist.thaw_like(base, from);
         self.select(now);
+        self.use_valid(base, from);
         self.nominate(now);
     }
 

@@ -97,6 +97,13 @@ pub struct Transmit {
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IceEvent {
+    /// A component's media may go this way until one is selected.
+    Usable {
+        /// From where.
+        base: Base,
+        /// Where to.
+        remote: SocketAddr,
+    },
     /// A component's media goes this way from now on.
     Selected {
         /// From where.

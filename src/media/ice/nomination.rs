@@ -23,6 +23,8 @@ pub(super) struct Nomination {
 #[derive(Clone, Copy, Debug, Default)]
 struct Component {
     selected: Option<(Base, SocketAddr, u64)>,
+    /// The first valid pair has been told, to be used until one is selected.
+    used: bool,
     /// When to nominate what there is.
     decide_at: Option<Instant>,
     /// A nominating check is under way.
@@ -95,6 +97,16 @@ impl Agent {
             }
             self.checklist.trigger(base, remote);
             self.check_soon(now);
+        }
+    }
+
+    /// Until a pair is selected, media goes by the first that is valid (RFC 8445 section 12.1.1): what is said at once is
+    /// heard, however long is waited for a better one.
+    pub(super) fn use_valid(&mut self, base: Base, remote: SocketAddr) {
+        let component = &mut self.nomination.components[index(base.component)];
+        if component.selected.is_none() && !component.used {
+            component.used = true;
+            self.events.push_back(IceEvent::Usable { base, remote });
         }
     }
 

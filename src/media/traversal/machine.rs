@@ -375,7 +375,7 @@ impl Traversal {
 
     fn ice_event(&mut self, now: Instant, event: IceEvent) {
         match event {
-            IceEvent::Selected { base, remote } => {
+            IceEvent::Usable { base, remote } | IceEvent::Selected { base, remote } => {
                 let own = &mut self.sockets[base.component as usize];
                 own.selected = Some((base, remote));
                 match &mut own.turn {

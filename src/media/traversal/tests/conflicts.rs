@@ -108,6 +108,7 @@ fn an_allocation_lives_through_stale_nonces_and_is_given_back() {
     for host in &mut world.hosts {
         host.traversal.close(world.now);
     }
+    world.drain();
     world.run_for(Duration::from_secs(1));
     assert_eq!(world.server.allocations(), 0);
 }

@@ -192,3 +192,36 @@ fn a_round_trip_longer_than_the_pace_keeps_nobody_from_being_reached() {
         }
     }
 }
+
+/// Nothing was sent for two seconds after the answer where a relay was the only way, since a better one was waited for:
+/// of "Hello, who is there?" the last word was heard.
+#[test]
+fn what_is_said_at_once_is_heard_before_the_way_is_settled() {
+    let mut deaf = Vec::new();
+    for offerer in KINDS {
+        for answerer in KINDS {
+            let mut world = World::new([offerer, answerer], Help::Turn, 7);
+            world.run_until(|world| world.hosts.iter().all(|host| host.gathered.is_some()));
+            let answered_ms = world.elapsed_ms();
+            world.connect(false);
+            assert!(world.run_until(|world| world.hosts.iter().all(|host| host.path.is_some())));
+            let took_ms = world.elapsed_ms() - answered_ms;
+            assert!(took_ms < 500, "{offerer:?} {answerer:?} {took_ms} ms");
+            world.talk();
+            if world.hosts.iter().any(|host| host.media[0] == 0) {
+                deaf.push((offerer, answerer));
+            }
+        }
+    }
+    // The first pairs that the two find may differ, each sending straight to the other's relay, where the other listens
+    // for what comes by a channel of another peer: that waits for the nomination.
+    assert_eq!(
+        deaf,
+        [
+            (Kind::Restricted, Kind::Symmetric),
+            (Kind::PortRestricted, Kind::Symmetric),
+            (Kind::Symmetric, Kind::PortRestricted),
+            (Kind::Symmetric, Kind::Symmetric)
+        ]
+    );
+}

@@ -192,7 +192,8 @@ impl World {
         true
     }
 
-    fn drain(&mut self) {
+    /// Takes what the hosts have to say and sends it.
+    pub fn drain(&mut self) {
         for index in 0..2 {
             while let Some(event) = self.hosts[index].traversal.poll_event() {
                 let host = &mut self.hosts[index];
