@@ -3,18 +3,22 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::traversal::Follows;
 use super::{Output, SessionId};
 use crate::call::{Association, CallInput, Connect};
 use crate::media::TransmitKind;
-use crate::media::dtls::{Handshake, HandshakeEvent, Identity};
+use crate::media::dtls::{Handshake, HandshakeEvent, Identity, Role};
+use crate::media::stun::{Class, MessageWriter, TransactionId, method};
 use crate::media::traversal::Way;
 use crate::media::turn::{CHANNEL_HEADER_BYTES, frame_channel_data};
 
 /// Datagrams kept that come before we know what to make of them: a peer may begin before its answer is read.
 const EARLY_MAX: usize = 4;
+
+/// Who waits for the peer to begin opens the door of its own router so often, until something comes.
+const KNOCK_EVERY: Duration = Duration::from_millis(500);
 
 /// The handshakes of one line.
 #[derive(Debug, Default)]
@@ -35,6 +39,9 @@ struct Entry {
     /// That of the association, once it has begun.
     handshake: Option<Handshake>,
     early: Vec<(SocketAddr, Vec<u8>)>,
+    /// When to knock next.
+    knock_at: Option<Instant>,
+    knocks: Vec<Vec<u8>>,
 }
 
 impl Handshakes {
@@ -52,12 +59,14 @@ impl Handshakes {
         let Some(association) = &connect.association else {
             entry.association = None;
             entry.handshake = None;
+            entry.knock_at = None;
             return;
         };
         let known = entry.association.as_ref().map(|known| known.number);
         let failed = entry.handshake.as_ref().is_some_and(Handshake::has_failed);
         if known != Some(association.number) || failed {
             entry.handshake = None;
+            entry.knock_at = None;
         }
         entry.association = Some(association.clone());
         let ice = connect.remote.is_some();
@@ -103,7 +112,10 @@ impl Handshakes {
             .as_mut()
             .filter(|handshake| !handshake.has_failed());
         match (living, entry.way) {
-            (Some(handshake), Some(way)) if way.to == from => handshake.handle_datagram(now, bytes),
+            (Some(handshake), Some(way)) if way.to == from => {
+                entry.knock_at = None;
+                handshake.handle_datagram(now, bytes);
+            }
             (Some(_), Some(_)) => {}
             (_, way) => {
                 let may_be_the_peer = way.is_none_or(|way| way.to == from);
@@ -120,20 +132,24 @@ impl Handshakes {
     }
 
     pub fn handle_timeout(&mut self, now: Instant) {
-        for handshake in self
-            .sessions
-            .iter_mut()
-            .filter_map(|entry| entry.handshake.as_mut())
-        {
-            if handshake.poll_timeout().is_some_and(|due| due <= now) {
+        for entry in &mut self.sessions {
+            if let Some(handshake) = &mut entry.handshake
+                && handshake.poll_timeout().is_some_and(|due| due <= now)
+            {
                 handshake.handle_timeout(now);
+            }
+            if entry.knock_at.is_some_and(|due| due <= now) {
+                entry.knock(now);
             }
         }
     }
 
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let handshakes = self.sessions.iter().filter_map(|entry| entry.handshake.as_ref());
-        handshakes.filter_map(Handshake::poll_timeout).min()
+        let timers = self.sessions.iter().flat_map(|entry| {
+            let handshake = entry.handshake.as_ref().and_then(Handshake::poll_timeout);
+            handshake.into_iter().chain(entry.knock_at)
+        });
+        timers.min()
     }
 
     /// What follows, in order.
@@ -155,6 +171,8 @@ impl Handshakes {
                 association: None,
                 handshake: None,
                 early: Vec::new(),
+                knock_at: None,
+                knocks: Vec::new(),
             });
             self.sessions.len() - 1
         });
@@ -169,12 +187,34 @@ impl Entry {
             return;
         };
         let mut handshake = Handshake::new(now, identity, association.agreement.clone());
+        let waits = association.agreement.role == Role::Server;
+        let mut heard = false;
         for (from, bytes) in self.early.drain(..) {
             if from == way.to {
+                heard = true;
                 handshake.handle_datagram(now, &bytes);
             }
         }
         self.handshake = Some(handshake);
+        // ICE has opened what there is to open.
+        if waits && !heard && !self.ice {
+            self.knock(now);
+        }
+    }
+
+    /// Speech opens the door of a router for what comes back; before the keys there is none, and the peer's first
+    /// flight would stay outside. A STUN indication asks for nothing and is passed over by whoever doesn't know it (RFC
+    /// 6263 section 4.5).
+    fn knock(&mut self, now: Instant) {
+        let alive = self.handshake.as_ref().is_some_and(|own| !own.has_failed());
+        let association = self.association.as_ref().filter(|_| alive);
+        self.knock_at = association.map(|_| now + KNOCK_EVERY);
+        self.knocks.extend(association.map(|association| {
+            // Nobody answers it: its number is of no matter.
+            let mut id = [0; 12];
+            id[..8].copy_from_slice(&association.number.to_be_bytes());
+            MessageWriter::new(Class::Indication, method::BINDING, TransactionId(id)).finish()
+        }));
     }
 
     fn poll(&mut self, follows: &mut Vec<Follows>) {
@@ -182,7 +222,9 @@ impl Entry {
         let (Some(handshake), Some(association)) = (&mut self.handshake, &self.association) else {
             return;
         };
-        while let Some(bytes) = handshake.poll_transmit() {
+        let knocks = std::mem::take(&mut self.knocks);
+        let flights = std::iter::from_fn(|| handshake.poll_transmit());
+        for bytes in knocks.into_iter().chain(flights) {
             // Without a way what is lost is sent again once there is one.
             if let Some((remote, bytes)) = self.way.and_then(|way| along(way, bytes)) {
                 follows.push(Follows::Out(Output::MediaTransmit {
