@@ -114,7 +114,7 @@ impl Keyring {
     }
 
     /// The handshake there is, as long as role, certificate and, without ICE, the peer's address stay what they are (RFC
-    /// 8842 section 4); else another.
+    /// 8842 section 3); else another.
     fn associate(&mut self, agreement: &Agreement, remote: SocketAddr, ice: bool) -> Agreed {
         let known = std::mem::replace(&mut self.agreed, Agreed::Clear);
         if let Agreed::Dtls {

@@ -204,7 +204,7 @@ impl Entry {
 
     /// Speech opens the door of a router for what comes back; before the keys there is none, and the peer's first
     /// flight would stay outside. A STUN indication asks for nothing and is passed over by whoever doesn't know it (RFC
-    /// 6263 section 4.5).
+    /// 6263 section 4.4).
     fn knock(&mut self, now: Instant) {
         let alive = self.handshake.as_ref().is_some_and(|own| !own.has_failed());
         let association = self.association.as_ref().filter(|_| alive);

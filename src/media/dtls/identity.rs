@@ -93,7 +93,7 @@ fn certificate(key: &SigningKey, serial: &[u8]) -> builder::Result<Vec<u8>> {
     Ok(certificate.to_der()?)
 }
 
-/// A certificate that says nothing of who we are (RFC 8827 section 6.5 warns of names that follow a device around).
+/// A certificate that says nothing of who we are: everybody we call is shown it.
 struct Nameless;
 
 impl BuilderProfile for Nameless {

@@ -1,7 +1,7 @@
 //! DTLS-SRTP in session descriptions (RFC 5763, RFC 8842): `fingerprint` (RFC 8122) and `setup` (RFC 4145).
 //!
 //! A handshake lives as long as both sides say the same of it: an offer of ours within a call says `actpass` again, and
-//! an answer keeps the role we have. `tls-id` (RFC 8842 section 4) isn't spoken: neither Asterisk nor browsers do.
+//! an answer keeps the role we have. `tls-id` (RFC 8842 section 4) isn't spoken; Asterisk doesn't speak it either.
 
 use super::description::{Description, Stream};
 use super::security::is_one_of;

@@ -217,7 +217,7 @@ impl Choice {
             remote_rtp: self.remote_rtp,
             remote_rtcp: match self.remote_rtcp {
                 _ if rtcp_mux => self.remote_rtp,
-                // A port of its own would need a handshake of its own (RFC 5764 section 4.1).
+                // A port of its own would need a handshake of its own (RFC 5764 section 3).
                 _ if by_handshake => nowhere,
                 stated => stated.unwrap_or(next_port),
             },
