@@ -28,6 +28,7 @@ mod pjsua;
 mod presence;
 mod provider;
 mod proxies;
+mod referrals;
 mod registration;
 mod routers;
 mod signalling;

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use crate::home::{Home, Router};
 use crate::lab::{SIP_PORT, address, wait_until};
-use crate::peers::{Kamailio, NameServer, Ways};
+use crate::peers::{Certificates, Kamailio, NameServer, Ways};
 use crate::telephone::Telephone;
 use crate::tipring::{Account, DIAL_TONE_HZ, Tipring};
 
@@ -145,6 +145,40 @@ fn requests_in_a_call_follow_the_recorded_route_between_two_transports() {
     called.1.hang_up();
     caller.0.wait_line("busy_tone", 10);
     assert_eq!(kamailio.requests("BYE", "6002", "tcp"), 1, "{}", kamailio.log());
+}
+
+#[test]
+fn a_call_between_two_over_tls_uses_the_connections_of_their_registrations() {
+    let at = address();
+    let certificates = Certificates::new(at, "sip.example.test");
+    let Some(kamailio) = Kamailio::start(&Ways {
+        address: Some(at),
+        certificates: Some(certificates.folder()),
+        ..Ways::default()
+    }) else {
+        return;
+    };
+    let names = NameServer::start(60);
+    names.set_address("sip.example.test", at);
+    let sip = format!("dns_servers: [\"{}\"]", names.address());
+    let tls = format!("tls: {{ ca_file: {:?} }}\n", certificates.authority());
+    let server = "sip:sip.example.test:5061;transport=tls";
+    let [caller, called] = [("6001", "secret6001"), ("6002", "secret6002")].map(|(username, password)| {
+        let account = subscriber(server.to_owned(), username, password);
+        let tipring = Tipring::start_with_sections(&account, &sip, &tls);
+        tipring.wait_account("registered", 10);
+        let telephone = tipring.telephone();
+        telephone.wait_quiet(50, 5);
+        (tipring, telephone)
+    });
+    dial(&caller.1, "6002");
+    answered(&caller, &called);
+    dial(&called.1, "6001");
+    answered(&called, &caller);
+    for user in ["6001", "6002"] {
+        assert_eq!(kamailio.requests("INVITE", user, "tls"), 2, "{}", kamailio.log());
+        assert_eq!(kamailio.requests("BYE", user, "tls"), 1, "{}", kamailio.log());
+    }
 }
 
 /// A registrar, and the edge proxies before it at these addresses.

@@ -33,6 +33,7 @@ mod publication;
 mod quality;
 mod redirect;
 mod refer;
+mod refer_again;
 mod registrar;
 mod registration;
 mod reinvite;

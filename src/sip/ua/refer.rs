@@ -26,6 +26,8 @@ const SUBSCRIPTION_S: u32 = 180;
 pub(super) struct Referrals {
     last: u64,
     open: BTreeMap<ReferralId, Referral>,
+    /// Calls whose peers have been sent to the Contact of another call's peer, and that call.
+    pub(super) by_contact: BTreeMap<CallId, CallId>,
 }
 
 /// A call that a peer has asked for.
@@ -290,6 +292,13 @@ impl UserAgent {
                 done: true,
             });
         };
+        if let ReferTo::Call(other) = to {
+            self.note_by_contact(call, *other);
+        }
+        self.refer_to(now, call, &target);
+    }
+
+    pub(super) fn refer_to(&mut self, now: Instant, call: CallId, target: &Uri) {
         let Some(entry) = self.calls.get_mut(&call).filter(|entry| !entry.over) else {
             return;
         };
@@ -377,6 +386,9 @@ impl UserAgent {
         let Some(told) = told.or(over.then_some(200)) else {
             return;
         };
+        if told >= 300 && self.refer_by_address(now, call) {
+            return;
+        }
         if self.calls.get(&call).is_some_and(|entry| !entry.over) {
             self.event(UaEvent::TransferProgress {
                 call,

@@ -30,7 +30,12 @@ impl Pjsua {
 
     /// Starts one that registers at Asterisk.
     pub fn registered(asterisk: &Asterisk, user: &str) -> Option<Self> {
-        let pjsua = Self::start(user, Some(asterisk.address))?;
+        Self::registered_at(asterisk.address, user)
+    }
+
+    /// Starts one that registers at any server.
+    pub fn registered_at(registrar: impl Into<IpAddr>, user: &str) -> Option<Self> {
+        let pjsua = Self::start(user, Some(registrar.into()))?;
         pjsua.wait_told("registered 200", 5);
         Some(pjsua)
     }
@@ -107,6 +112,11 @@ impl Pjsua {
     /// Takes its call back.
     pub fn resume(&mut self) {
         self.order("resume");
+    }
+
+    /// Sends whom it talks to elsewhere (REFER).
+    pub fn transfer(&mut self, target: &str) {
+        self.order(&format!("transfer {target}"));
     }
 
     /// Presses keys.

@@ -8,7 +8,8 @@ Input                                  Output
     refuse CODE  refuses it                incoming         it is called, and rings
     hang-up      ends or cancels it        state NAME CODE  the call has come so far: CONFIRMED 200
     hold, resume                           key K            the other side has pressed a key
-    keys KEYS    presses keys
+    keys KEYS    presses keys              sent-to URI      the other side sends it there, and it goes
+    transfer URI sends the other side      transfer CODE    so far it has come with that
     say FILE     speaks a recording
     quit
 
@@ -42,7 +43,7 @@ class Call(pj.Call):
     def onCallState(self, _):
         info = self.getInfo()
         tell("state", info.stateText, info.lastStatusCode)
-        if info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
+        if info.state == pj.PJSIP_INV_STATE_DISCONNECTED and self.telephone.call is self:
             self.telephone.call = None
 
     def onCallMediaState(self, _):
@@ -54,6 +55,16 @@ class Call(pj.Call):
 
     def onDtmfDigit(self, parameters):
         tell("key", parameters.digit)
+
+    def onCallTransferRequest(self, parameters):
+        tell("sent-to", parameters.dstUri)
+        # Its own reference is all that keeps the old call until it has ended.
+        self.telephone.calls.append(self)
+        self.telephone.call = Call(self.telephone)
+        parameters.newCall = self.telephone.call
+
+    def onCallTransferStatus(self, parameters):
+        tell("transfer", parameters.statusCode)
 
 
 class Account(pj.Account):
@@ -75,6 +86,7 @@ class Account(pj.Account):
 class Telephone:
     def __init__(self, address, port, user, folder, registrar=None, password=None):
         self.call = None
+        self.calls = []
         self.mouths = []
         self.endpoint = pj.Endpoint()
         self.endpoint.libCreate()
@@ -128,6 +140,8 @@ class Telephone:
             parameters = operation()
             parameters.opt.flag = pj.PJSUA_CALL_UNHOLD
             self.call.reinvite(parameters)
+        elif command == "transfer":
+            self.call.xfer(argument, operation())
         elif command == "keys":
             self.call.dialDtmf(argument)
         elif command == "say":
@@ -150,6 +164,7 @@ class Telephone:
     def end(self):
         # pjsua2 wants its objects gone before the library is.
         self.call = self.ear = self.account = None
+        self.calls.clear()
         self.mouths.clear()
         self.endpoint.libDestroy()
 

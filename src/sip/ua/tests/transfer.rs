@@ -174,6 +174,86 @@ pub fn an_attended_transfer_as_in_rfc_5589_7_1() {
     world.assert_clean();
 }
 
+/// Two calls of a telephone at a server; the transferee's attempts end with these, one after the other.
+fn sent_by_a_subscriber(outcomes: &[u16]) -> World {
+    let mut world = World::new(8);
+    let node = world.add("192.0.2.9:5060");
+    world.script("192.0.2.1:5060", |message| match message {
+        Message::Request(request) if request.method == Method::Invite => {
+            let user = request.uri.user().unwrap().into_owned();
+            let contact = format!("sip:{user}@198.51.100.{user}");
+            vec![accept(request, &user, &contact, "v=0 peer").into()]
+        }
+        Message::Request(request) if request.method == Method::Refer => {
+            vec![respond(request, 202, "x").into()]
+        }
+        Message::Request(request) if request.method != Method::Ack => {
+            vec![respond(request, 200, "x").into()]
+        }
+        _ => Vec::new(),
+    });
+    let accounts = vec![account("office", "6001", "192.0.2.1")];
+    world.command(node, UaCommand::SetAccounts(accounts));
+    world.run_s(1);
+    let [call, other] = ["2", "3"].map(|number| {
+        let call = world.call(node, "office", number);
+        world.run_s(1);
+        call
+    });
+    let to = ReferTo::Call(other);
+    world.command(node, UaCommand::Refer { call, to });
+    world.run_ms(100);
+    for (number, outcome) in (1..).zip(outcomes) {
+        let refer = world.requests(Method::Refer).pop().unwrap();
+        let mut notify = Request::new(Method::Notify, refer.headers.contact().unwrap().uri);
+        let headers = &mut notify.headers;
+        headers.push(
+            HeaderName::VIA,
+            format!("SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bKn{number}"),
+        );
+        headers.push(
+            HeaderName::FROM,
+            refer.headers.first(&HeaderName::TO).unwrap().into_owned(),
+        );
+        headers.push(
+            HeaderName::TO,
+            refer.headers.first(&HeaderName::FROM).unwrap().into_owned(),
+        );
+        headers.copy_from(&refer.headers, &HeaderName::CALL_ID);
+        headers.push(HeaderName::CSEQ, format!("{number} NOTIFY"));
+        headers.push(HeaderName::EVENT, "refer");
+        headers.push(HeaderName::SUBSCRIPTION_STATE, "terminated;reason=noresource");
+        let body = format!("SIP/2.0 {outcome} Outcome").into_bytes();
+        world.inject("192.0.2.1:5060", node, notify.with_body("message/sipfrag", body));
+        world.run_ms(100);
+    }
+    world
+}
+
+#[test]
+fn a_target_that_hears_its_own_server_only_is_reached_by_its_address() {
+    let world = sent_by_a_subscriber(&[403, 200]);
+    let refers = world.requests(Method::Refer);
+    let to: Vec<_> = refers
+        .iter()
+        .map(|refer| refer.headers.first(&HeaderName::REFER_TO).unwrap().into_owned())
+        .collect();
+    assert_eq!(to.len(), 2, "{to:?}");
+    assert!(to[0].starts_with("<sip:3@198.51.100.3?Replaces="), "{to:?}");
+    assert!(to[1].starts_with("<sip:3@192.0.2.1?Replaces="), "{to:?}");
+    assert!(to[1].ends_with("&Require=replaces>"), "{to:?}");
+    let told = story(&world, 0);
+    assert_eq!(told.last().unwrap(), "transfer 200 true", "{told:?}");
+    assert!(!told.contains(&"transfer 403 true".to_owned()), "{told:?}");
+}
+
+#[test]
+fn a_transfer_is_tried_twice_and_no_more() {
+    let world = sent_by_a_subscriber(&[403, 486]);
+    assert_eq!(world.requests(Method::Refer).len(), 2);
+    assert_eq!(story(&world, 0).last().unwrap(), "transfer 486 true");
+}
+
 #[test]
 fn the_call_that_was_asked_for_fails_and_who_asked_hears_why() {
     let (mut world, a_to_b, b_to_a) = three();
