@@ -8,6 +8,7 @@ use rand::{Rng, SeedableRng};
 use super::Association;
 use crate::media::Protection;
 use crate::media::dtls::{Agreement, Fingerprint};
+use crate::media::ice::Credentials;
 use crate::media::srtp::{MasterKey, SrtpKeys, Suite};
 use crate::sip::sdp::{LocalDtls, Negotiated, Security, SrtpPolicy};
 
@@ -161,6 +162,11 @@ impl Keyring {
     /// Whether there is an agreement on encryption, its keys there or not.
     pub(super) fn encrypts(&self) -> bool {
         !matches!(self.agreed, Agreed::Clear)
+    }
+
+    /// New credentials for ICE.
+    pub(super) fn ice_credentials(&mut self) -> Credentials {
+        Credentials::random(&mut self.random)
     }
 
     /// How the session's packets are to be protected.

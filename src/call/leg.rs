@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
+use super::ice::IceState;
 use super::keyring::Keyring;
 use super::state::{CallDirection, CallState, Cause};
 use super::{CallConfig, CallRecord, Connect, FinishedCall, Nat, SessionId};
@@ -53,7 +54,7 @@ pub(super) struct Media {
     /// The same once it has been.
     connected: Option<Connect>,
     description: Session,
-    keyring: Keyring,
+    pub(super) keyring: Keyring,
     /// What was agreed last.
     pub(super) agreed: Option<SessionParams>,
     /// We hold the peer.
@@ -66,6 +67,8 @@ pub(super) struct Media {
     pub(super) lent: bool,
     /// The peer could not do with what was offered first: offers are as simple as they may be.
     pub(super) plain: bool,
+    /// What is known of ICE with the peer.
+    pub(super) ice: IceState,
 }
 
 impl Leg {
@@ -106,6 +109,7 @@ impl Leg {
                 parked: false,
                 lent: false,
                 plain: false,
+                ice: IceState::default(),
             },
             referring: false,
             diagnosis: Vec::new(),
@@ -244,10 +248,18 @@ impl Media {
         config: &CallConfig,
         offer: &[u8],
     ) -> Result<(Vec<u8>, SessionParams), SdpError> {
+        let restarts = self.follow_restart(offer);
         let capabilities = self.capabilities(config, false).ok_or(SdpError::NoAudio)?;
         let direction = self.local_direction();
-        let (answer, negotiated) = self.description.answer(&capabilities, offer, direction)?;
-        Ok((answer, self.agree(config, negotiated, false)))
+        match self.description.answer(&capabilities, offer, direction) {
+            Ok((answer, negotiated)) => Ok((answer, self.agree(config, negotiated, false))),
+            Err(error) => {
+                if restarts {
+                    self.keep_credentials();
+                }
+                Err(error)
+            }
+        }
     }
 
     /// A call that has to come about, encrypted or not.
@@ -355,9 +367,12 @@ impl Media {
             awaits_path: negotiated.ice.is_some(),
             rtcp_mux: negotiated.rtcp_mux,
         };
+        self.note_peer(negotiated.ice.as_ref().map(|ice| &ice.credentials));
+        let local = self.gathered.as_ref().and_then(|known| known.credentials.clone());
         self.connect = self.local_ip.map(|ip| Connect {
             session: self.session,
             ip,
+            local: local.filter(|_| negotiated.ice.is_some()),
             shared_port: negotiated.rtcp_mux,
             controlling: offered,
             remote: negotiated.ice,

@@ -8,6 +8,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 mod alert;
+mod ice;
 mod keyring;
 mod leg;
 mod machine;
@@ -26,8 +27,9 @@ pub use record::CallRecord;
 use crate::dial::{DialPlan, Hotline, Timers};
 use crate::line::{CallTime, LineCommand, LineEvent};
 use crate::media::dtls::{Agreement, DtlsError};
+use crate::media::ice::Credentials;
 use crate::media::srtp::SrtpKeys;
-use crate::media::traversal::Gathered;
+use crate::media::traversal::{Gathered, Settled};
 use crate::media::{Codec, DtmfRelay, FlowReport, VoiceCommand, VoiceEvent};
 use crate::sip::event::vq_report::VoiceQuality;
 use crate::sip::sdp::SrtpPolicy;
@@ -107,6 +109,13 @@ pub enum CallInput {
         session: SessionId,
         /// What is known.
         gathered: Box<Gathered>,
+    },
+    /// ICE has found a session's way.
+    Settled {
+        /// Which.
+        session: SessionId,
+        /// The way's ends.
+        settled: Settled,
     },
     /// No sockets could be had.
     MediaFailed {
@@ -223,6 +232,9 @@ pub enum SipEvent {
         status: u16,
         done: bool,
     },
+    Moved {
+        local_ip: IpAddr,
+    },
 }
 
 /// What a line's calls want done, in order.
@@ -263,6 +275,13 @@ pub enum CallOutput {
     },
     /// Media flows one way only, or both ways again.
     Flow(MediaFlow),
+    /// Our address has changed: find out anew how the session's sockets are seen; [`CallInput::Gathered`] follows.
+    Regather {
+        /// Which.
+        session: SessionId,
+        /// Those of the offer that will follow, where it restarts ICE.
+        credentials: Option<Credentials>,
+    },
 }
 
 /// How media flows in a call, and between whom.

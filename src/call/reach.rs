@@ -5,8 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use super::leg::Media;
 use super::{Association, SessionId};
 use crate::media::TransmitKind;
-use crate::media::ice::Description;
-use crate::media::traversal::Gathered;
+use crate::media::ice::{Candidate, CandidateKind, Credentials, Description, priority};
+use crate::media::traversal::{Gathered, Settled};
 use crate::sip::sdp::{LocalIce, Reach};
 
 /// How media is reached through routers.
@@ -47,6 +47,8 @@ pub struct Connect {
     pub session: SessionId,
     /// Our own address towards the peer.
     pub ip: IpAddr,
+    /// The credentials it has been told.
+    pub local: Option<Credentials>,
     /// RTCP shares RTP's port.
     pub shared_port: bool,
     /// The offer was ours.
@@ -67,6 +69,8 @@ struct Known {
     at_home: bool,
     /// ICE has been agreed.
     ice: bool,
+    /// The way it has found.
+    settled: Option<Settled>,
 }
 
 impl Media {
@@ -78,6 +82,7 @@ impl Media {
             gathered: self.gathered.clone().unwrap_or(plain),
             at_home: self.at_home,
             ice: self.agreed.is_some_and(|agreed| agreed.awaits_path),
+            settled: self.ice.settled,
         };
         Some(known.reach(nat, offering))
     }
@@ -104,6 +109,9 @@ impl Known {
             IcePolicy::Offer => true,
         };
         let credentials = self.gathered.credentials.clone().filter(|_| spoken);
+        if let (true, Some(settled), Some(credentials)) = (self.ice, self.settled, &credentials) {
+            return self.along(settled, credentials, offering);
+        }
         let ice = credentials.map(|credentials| {
             let mut candidates = self.gathered.candidates(self.ip);
             if let Some(outside) = external {
@@ -112,12 +120,62 @@ impl Known {
             LocalIce {
                 credentials,
                 candidates,
+                remote: Vec::new(),
             }
         });
-        let beside = rtcp == SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1));
-        let rtcp = Some(rtcp).filter(|_| !beside);
-        (rtp, Reach { rtcp, ice })
+        (
+            rtp,
+            Reach {
+                rtcp: unless_beside(rtp, rtcp),
+                ice,
+            },
+        )
     }
+
+    /// Once ICE has found the way, that is what descriptions say (RFC 8839 section 4.4.1.2.2): its ends as the default
+    /// and as the only candidates.
+    fn along(&self, settled: Settled, credentials: &Credentials, offering: bool) -> (SocketAddr, Reach) {
+        let ends = [
+            (TransmitKind::Rtp, Some(settled.rtp)),
+            (TransmitKind::Rtcp, settled.rtcp),
+        ];
+        let ends = || {
+            ends.into_iter()
+                .filter_map(|(component, ends)| Some((component, ends?)))
+        };
+        let gathered = self.gathered.candidates(self.ip);
+        let candidates = ends().map(|(component, ends)| {
+            let known =
+                |candidate: &&Candidate| candidate.component == component && candidate.address == ends.local;
+            gathered.iter().find(known).cloned().unwrap_or_else(|| Candidate {
+                // Only the peer has seen it.
+                foundation: "5".to_owned(),
+                component,
+                priority: priority(CandidateKind::PeerReflexive, component),
+                address: ends.local,
+                kind: CandidateKind::PeerReflexive,
+                related: Some(self.gathered.host(self.ip, component)),
+            })
+        });
+        let remote = ends().filter(|_| offering && settled.controlling);
+        let ice = LocalIce {
+            credentials: credentials.clone(),
+            candidates: candidates.collect(),
+            remote: remote.map(|(component, ends)| (component, ends.remote)).collect(),
+        };
+        let rtp = settled.rtp.local;
+        let reach = Reach {
+            rtcp: settled.rtcp.and_then(|ends| unless_beside(rtp, ends.local)),
+            ice: Some(ice),
+        };
+        (rtp, reach)
+    }
+}
+
+/// RTCP's address, where it isn't the one after RTP's.
+fn unless_beside(rtp: SocketAddr, rtcp: SocketAddr) -> Option<SocketAddr> {
+    let beside = SocketAddr::new(rtp.ip(), rtp.port().saturating_add(1));
+    (rtcp != beside).then_some(rtcp)
 }
 
 #[cfg(test)]
@@ -145,6 +203,7 @@ mod tests {
             },
             at_home,
             ice: false,
+            settled: None,
         }
     }
 

@@ -376,6 +376,7 @@ impl Gateway {
             UaEvent::Reanswered { call, body } => (call, SipEvent::Reanswered { body }),
             UaEvent::InfoKey { call, key, .. } => (call, SipEvent::InfoKey { key }),
             UaEvent::RefreshDue { call } => (call, SipEvent::RefreshDue),
+            UaEvent::Moved { call, local_ip } => (call, SipEvent::Moved { local_ip }),
             UaEvent::Referred { call, request } => (call, SipEvent::Referred { request }),
             UaEvent::TransferProgress { call, status, done } => {
                 (call, SipEvent::TransferProgress { status, done })

@@ -283,6 +283,9 @@ impl Port {
                 self.traversals.connect(now, &connect);
                 self.handshakes.connect(now, &connect);
             }
+            CallOutput::Regather { session, credentials } => {
+                self.traversals.restart(now, session, credentials);
+            }
             CallOutput::OpenMedia { session, parked } => {
                 self.out(Output::OpenMedia {
                     line,

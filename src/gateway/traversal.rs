@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::{Output, SessionId};
 use crate::call::{CallInput, Connect};
 use crate::media::TransmitKind;
+use crate::media::ice::Credentials;
 use crate::media::traversal::{Traversal, TraversalConfig, TraversalEvent, Way};
 
 /// The sessions of one line whose sockets are open.
@@ -18,6 +19,8 @@ pub(super) struct Traversals {
 struct Entry {
     session: SessionId,
     traversal: Traversal,
+    /// Its call knows that the sockets are open.
+    told: bool,
 }
 
 /// What follows of it.
@@ -44,6 +47,7 @@ impl Traversals {
         self.sessions.push(Entry {
             session,
             traversal: Traversal::new(now, config, port, seed),
+            told: false,
         });
     }
 
@@ -58,10 +62,18 @@ impl Traversals {
             traversal.connect(
                 now,
                 connect.ip,
+                connect.local.as_ref(),
                 connect.remote.as_ref(),
                 connect.controlling,
                 connect.shared_port,
             );
+        }
+    }
+
+    /// Our address has changed: the sockets' addresses outside are asked for anew.
+    pub fn restart(&mut self, now: Instant, session: SessionId, credentials: Option<Credentials>) {
+        if let Some(traversal) = self.find(session) {
+            traversal.restart(now, credentials);
         }
     }
 
@@ -137,7 +149,7 @@ impl Entry {
         })
     }
 
-    fn event(&self, event: TraversalEvent, follows: &mut Vec<Follows>) {
+    fn event(&mut self, event: TraversalEvent, follows: &mut Vec<Follows>) {
         let session = self.session;
         match event {
             TraversalEvent::Gathered => {
@@ -145,9 +157,16 @@ impl Entry {
                 let port = gathered.port;
                 let gathered = Box::new(gathered);
                 follows.push(Follows::Call(CallInput::Gathered { session, gathered }));
-                follows.push(Follows::Call(CallInput::MediaOpened { session, port }));
+                if !std::mem::replace(&mut self.told, true) {
+                    follows.push(Follows::Call(CallInput::MediaOpened { session, port }));
+                }
             }
-            TraversalEvent::Path { rtp, rtcp } => follows.push(Follows::Path(session, Some((rtp, rtcp)))),
+            TraversalEvent::Path { rtp, rtcp } => {
+                follows.push(Follows::Path(session, Some((rtp, rtcp))));
+            }
+            TraversalEvent::Settled(settled) => {
+                follows.push(Follows::Call(CallInput::Settled { session, settled }));
+            }
             TraversalEvent::Lost => follows.push(Follows::Path(session, None)),
         }
     }

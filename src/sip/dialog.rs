@@ -162,6 +162,11 @@ impl Dialog {
         )
     }
 
+    /// We moved: our Contact from now on.
+    pub fn set_contact(&mut self, contact: Uri) {
+        self.contact = contact;
+    }
+
     /// Our Contact in this dialog.
     pub fn contact(&self) -> &Uri {
         &self.contact

@@ -1,15 +1,18 @@
 //! The state machine of one line's calls.
 //!
 //! [`LineCalls`] holds what the line is doing ([`Phase`]); what moves it stands in `telephone` (the person), `network`
-//! (SIP and media), `early` (before the answer) and `ending` (everything that ends, and the outputs all share). A second
-//! call is held or waits beside the phase: `second_call` moves it, `recall` says what the flash key means, `transfer`
-//! connects the two, `referral` follows a peer that sends us elsewhere, `security` hears of handshakes; `second_offer` offers
-//! simpler media to a peer that could not do with the first.
+//! (SIP), `media` (sockets and audio thread), `early` (before the answer) and `ending` (everything that ends, and the
+//! outputs all share). A second call is held or waits beside the phase: `second_call` moves it, `recall` says what the
+//! flash key means, `transfer` connects the two, `referral` follows a peer that sends us elsewhere. `security` hears of
+//! handshakes, `second_offer` offers simpler media to a peer that could not do with the first, `moving` tells a peer that
+//! media has come to go another way.
 
 mod abilities;
 mod early;
 mod emergency;
 mod ending;
+mod media;
+mod moving;
 mod network;
 mod recall;
 mod referral;
@@ -187,16 +190,9 @@ impl LineCalls {
             CallInput::NoRoute { reason, status } => self.fail_outgoing(now, status, &reason),
             CallInput::MediaOpened { session, port } => self.media_opened(now, session, port),
             CallInput::Gathered { session, gathered } => {
-                let waiting = self.waiting.as_mut().map(|waiting| &mut waiting.leg);
-                let waiting = waiting.filter(|leg| leg.media.session == session);
-                let leg = match waiting {
-                    None => self.leg_mut().filter(|leg| leg.media.session == session),
-                    waiting => waiting,
-                };
-                if let Some(leg) = leg {
-                    leg.media.gathered = Some(*gathered);
-                }
+                self.gathered(session, *gathered);
             }
+            CallInput::Settled { session, settled } => self.settled(session, settled),
             CallInput::MediaFailed { session, reason } => self.media_failed(now, session, &reason),
             CallInput::Incoming { incoming, time } => self.incoming(now, *incoming, time),
             CallInput::Sip { call, event } => self.handle_sip(now, call, event),

@@ -1,69 +1,19 @@
-//! What SIP and the media say of the line's call.
+//! What SIP says of the line's call.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use super::{LineCalls, Phase, Ringing};
 use crate::call::alert::ring_pattern;
 use crate::call::outcome::Outcome;
 use crate::call::state::{CallDirection, CallState, Cause};
-use crate::call::{CallEvent, CallOutput, MediaFlow, SessionId, SipEvent};
+use crate::call::{CallOutput, SipEvent};
 use crate::line::{CallTime, Caller, Expectation, LineCommand, Presentation, RingRequest};
-use crate::media::{Direction, FlowReport, SessionParams, VoiceEvent};
+use crate::media::{Direction, SessionParams};
 use crate::sip::message::Reason;
 use crate::sip::ua::{CallId, EndCause, Incoming, UaCommand};
 use crate::zone::Tone;
 
 impl LineCalls {
-    pub(super) fn media_opened(&mut self, now: Instant, session: SessionId, port: u16) {
-        match &mut self.phase {
-            Phase::Calling(outgoing) if outgoing.leg.media.session == session => {
-                outgoing.leg.media.port = Some(port);
-                self.invite_when_ready();
-            }
-            Phase::Ringing(ringing) if ringing.leg.media.session == session => {
-                ringing.leg.media.port = Some(port);
-                self.start_ringing(now);
-            }
-            _ if self
-                .waiting
-                .as_ref()
-                .is_some_and(|waiting| waiting.leg.media.session == session) =>
-            {
-                if let Some(waiting) = &mut self.waiting {
-                    waiting.leg.media.port = Some(port);
-                }
-                self.announce_waiting(now);
-            }
-            // Its call ended while the sockets were being opened.
-            _ => self.push(CallOutput::CloseMedia(session)),
-        }
-    }
-
-    pub(super) fn media_failed(&mut self, now: Instant, session: SessionId, reason: &str) {
-        match &self.phase {
-            Phase::Calling(outgoing) if outgoing.leg.media.session == session => {
-                if let Some(call) = outgoing.leg.call {
-                    self.sip(UaCommand::HangUp { call });
-                }
-                self.fail_outgoing(now, 500, reason);
-            }
-            Phase::Ringing(ringing) if ringing.leg.media.session == session => {
-                let call = ringing.call;
-                self.sip(UaCommand::Reject { call, status: 500 });
-                self.stop_ringing(now, Cause::Failed, Some(500));
-            }
-            _ if self
-                .waiting
-                .as_ref()
-                .is_some_and(|waiting| waiting.leg.media.session == session) =>
-            {
-                self.refuse_waiting(now, 500, Cause::Failed);
-            }
-            _ => {}
-        }
-    }
-
     pub(super) fn incoming(&mut self, now: Instant, incoming: Incoming, time: Option<CallTime>) {
         if let Some(replaced) = incoming.replaces {
             return self.replaced(now, &incoming, replaced);
@@ -198,6 +148,7 @@ impl LineCalls {
             SipEvent::RefreshDue => self.refresh(call),
             SipEvent::Referred { request } => self.referred(now, call, *request),
             SipEvent::TransferProgress { status, done } => self.transfer_progress(now, status, done),
+            SipEvent::Moved { local_ip } => self.moved(call, local_ip),
         }
     }
 
@@ -221,13 +172,18 @@ impl LineCalls {
             }
             SipEvent::Reanswered { body } => {
                 let config = self.config.clone();
-                if let (Some(leg), Some(answer)) = (self.leg_of_mut(call), body) {
-                    // Taken up when the call is.
-                    let _ = leg.media.accept_answer(&config, &answer);
+                match (self.leg_of_mut(call), body) {
+                    (Some(leg), Some(answer)) => {
+                        // Taken up when the call is.
+                        let _ = leg.media.accept_answer(&config, &answer);
+                    }
+                    (Some(leg), None) => leg.media.keep_credentials(),
+                    (None, _) => {}
                 }
             }
             SipEvent::Referred { request } => self.refuse_referral(call, &request),
             SipEvent::RefreshDue => self.refresh(call),
+            SipEvent::Moved { local_ip } => self.moved(call, local_ip),
             // Keys of somebody who isn't listened to, and answers to questions not asked.
             SipEvent::InfoKey { .. }
             | SipEvent::Progress { .. }
@@ -267,6 +223,9 @@ impl LineCalls {
         }
         self.start_session(params);
         self.report_call(None, None);
+        if let Some(session) = self.leg().map(|leg| leg.media.session) {
+            self.tell_settled(session);
+        }
     }
 
     /// Our 200 was acknowledged. After an INVITE without an offer the answer to ours came with it; without one there is
@@ -374,8 +333,10 @@ impl LineCalls {
             self.reanswered_early(&body.unwrap_or_default());
             return;
         };
-        if let Some(params) = body.and_then(|answer| leg.media.accept_answer(&self.config, &answer).ok()) {
-            self.start_session(params);
+        let answer = body.and_then(|answer| leg.media.accept_answer(&self.config, &answer).ok());
+        match answer {
+            Some(params) => self.start_session(params),
+            None => leg.media.keep_credentials(),
         }
     }
 
@@ -388,74 +349,6 @@ impl LineCalls {
                 leg.state = state;
                 self.report_call(None, None);
             }
-        }
-    }
-
-    pub(super) fn handle_voice(&mut self, now: Instant, event: VoiceEvent) {
-        match event {
-            VoiceEvent::FirstRtp => {
-                if let Phase::Calling(outgoing) = &mut self.phase {
-                    outgoing.early_media_heard = true;
-                    outgoing.leg.state = CallState::EarlyMedia;
-                    self.silence();
-                    self.report_call(None, None);
-                }
-            }
-            VoiceEvent::RtpTimeout => self.media_stopped(now),
-            VoiceEvent::RtpResumed => self.media_flowing(true),
-            VoiceEvent::RemoteKey(key) => self.remote_key(key.as_char()),
-            VoiceEvent::SessionEnded(stats) => {
-                if let Some(Some((leg, cause, ended))) = self.ending.pop_front() {
-                    self.close_media(&leg);
-                    let record = leg.finish(&self.line, cause, Some(&stats), ended);
-                    self.push(CallOutput::Record(Box::new(record)));
-                }
-            }
-            VoiceEvent::Flow(report) => self.flow(report),
-            // The line's own business.
-            VoiceEvent::Dtmf(_) | VoiceEvent::TransmissionDone => {}
-        }
-    }
-
-    pub(super) fn media_stopped(&mut self, now: Instant) {
-        self.media_flowing(false);
-        let Phase::Talking(leg) = &self.phase else { return };
-        if !self.config.rtp_timeout_ends_call || leg.state == CallState::Held {
-            return;
-        }
-        if let Some(call) = leg.call {
-            self.sip(UaCommand::HangUp { call });
-        }
-        if let Phase::Talking(leg) = std::mem::replace(&mut self.phase, Phase::Idle) {
-            self.finish(now, *leg, Cause::MediaTimeout);
-        }
-        self.after_far_end(now);
-    }
-
-    /// Sound goes one way, or both ways again: worth a word only while both are to be heard.
-    fn flow(&mut self, report: FlowReport) {
-        let Phase::Talking(leg) = &self.phase else { return };
-        if let (CallState::Talking, Some(call)) = (leg.state, leg.call) {
-            let (id, media) = (leg.id.clone(), &leg.media);
-            self.push(CallOutput::Flow(MediaFlow {
-                id,
-                call,
-                report,
-                local: media.local_ip.zip(media.port).map(SocketAddr::from),
-                remote: media.agreed.map(|params| params.remote_rtp),
-            }));
-        }
-    }
-
-    pub(super) fn media_flowing(&mut self, flowing: bool) {
-        if let Some(id) = self.leg().map(|leg| leg.id.clone()) {
-            self.event(CallEvent::Media { id, flowing });
-        }
-    }
-
-    pub(super) fn remote_key(&mut self, digit: char) {
-        if let Some(id) = self.leg().map(|leg| leg.id.clone()) {
-            self.event(CallEvent::RemoteDigit { id, digit });
         }
     }
 }

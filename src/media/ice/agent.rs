@@ -72,9 +72,24 @@ impl Agent {
         }
     }
 
+    /// The same with credentials that the peer is told elsewhere.
+    pub fn with_credentials(credentials: Credentials, seed: [u8; 32]) -> Self {
+        Self {
+            local: credentials,
+            ..Self::new(seed)
+        }
+    }
+
     /// Ours, to be told to the peer.
     pub fn credentials(&self) -> &Credentials {
         &self.local
+    }
+
+    /// Whether a request is for these credentials, and not for others of the same socket.
+    pub fn is_meant_by(&self, message: &Message<'_>) -> bool {
+        let name = message.attributes().text(attribute::USERNAME);
+        let fragment = name.and_then(|name| name.split_once(':'));
+        fragment.is_some_and(|(local, _)| local == self.local.username_fragment)
     }
 
     /// Whether checks have begun.
@@ -117,15 +132,6 @@ impl Agent {
             self.learn_from_check(now, &early);
         }
         true
-    }
-
-    /// New credentials, for an offer that restarts (RFC 8445 section 9). Checks with the old ones are answered no more.
-    pub fn restart(&mut self) {
-        self.local = Credentials::random(&mut self.random);
-        self.remote = None;
-        self.early.clear();
-        self.next_check = None;
-        self.fails_at = None;
     }
 
     /// A base is gone: its relay has failed.
@@ -301,6 +307,7 @@ impl Agent {
         }
         pair.state = State::Succeeded;
         pair.valid = true;
+        pair.seen_as = message.attributes().xor_address(attribute::XOR_MAPPED_ADDRESS);
         if nominates {
             pair.nominated = true;
         } else if pair.to_nominate {

@@ -60,6 +60,8 @@ pub(super) struct Pair {
     pub to_nominate: bool,
     /// The peer has nominated it, or our nomination has been confirmed once `valid`.
     pub nominated: bool,
+    /// Our address as the peer saw the check that passed.
+    pub seen_as: Option<SocketAddr>,
 }
 
 /// All pairs of the stream.
@@ -264,6 +266,7 @@ impl Pair {
             valid: false,
             to_nominate: false,
             nominated: false,
+            seen_as: None,
         };
         pair.set_priority(controlling);
         pair

@@ -16,7 +16,7 @@ mod inbound;
 mod nomination;
 
 pub use agent::Agent;
-pub use candidate::{Candidate, CandidateKind, priority};
+pub use candidate::{Candidate, CandidateKind, component_number, priority};
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -110,6 +110,8 @@ pub enum IceEvent {
         base: Base,
         /// Where to.
         remote: SocketAddr,
+        /// Our address there as the peer sees it: that of our candidate (RFC 8445 section 7.2.5.3.1).
+        seen_as: Option<SocketAddr>,
     },
     /// No way was found.
     Failed,

@@ -118,9 +118,9 @@ impl Agent {
                 .checklist
                 .iter()
                 .find(|pair| pair.base.component == kind && pair.valid && pair.nominated)
-                .map(|pair| (pair.base, pair.remote, pair.priority));
+                .map(|pair| (pair.base, pair.remote, pair.priority, pair.seen_as));
             let component = &mut self.nomination.components[index(kind)];
-            let Some((base, remote, priority)) = best else {
+            let Some((base, remote, priority, seen_as)) = best else {
                 continue;
             };
             let changed = component
@@ -131,7 +131,11 @@ impl Agent {
                 let consent = Consent::new(now, base, remote, &mut self.random);
                 self.consent[index(kind)] = Some(consent);
                 self.checklist.drop_worse(kind, priority);
-                self.events.push_back(IceEvent::Selected { base, remote });
+                self.events.push_back(IceEvent::Selected {
+                    base,
+                    remote,
+                    seen_as,
+                });
             }
         }
     }

@@ -74,7 +74,7 @@ pub fn operations(bytes: &[u8]) {
             }
             6 => {
                 let ip = [10, 0, 0, 2].into();
-                traversal.connect(now, ip, Some(&remote), relayed, *length % 2 == 0);
+                traversal.connect(now, ip, None, Some(&remote), relayed, *length % 2 == 0);
             }
             _ => {
                 now += Duration::from_millis(u64::from(*length) * 10);

@@ -7,17 +7,15 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::{Gathered, Outgoing, Relay, TraversalConfig, TraversalEvent, Way};
+use super::socket::Socket;
+use super::{Gathered, Outgoing, Relay, Settled, TraversalConfig, TraversalEvent, Way};
 use crate::media::TransmitKind;
-use crate::media::ice::{Agent, Base, Description, IceEvent};
+use crate::media::ice::{Agent, Base, Credentials, Description, IceEvent, Transmit};
 use crate::media::stun::{BindingClient, Message, is_channel_data};
 use crate::media::turn::{TurnClient, TurnEvent};
 
 /// An offer or answer waits for servers so long and no longer: they answer within a round trip, or are away.
-const GATHER_WITHIN: Duration = Duration::from_millis(500);
-
-/// Mappings that nothing else keeps alive are refreshed so often (RFC 8445 section 11: 15 s).
-const REFRESH_EVERY: Duration = Duration::from_secs(15);
+pub(super) const GATHER_WITHIN: Duration = Duration::from_millis(500);
 
 /// Both sockets.
 const SOCKETS: [TransmitKind; 2] = [TransmitKind::Rtp, TransmitKind::Rtcp];
@@ -25,26 +23,24 @@ const SOCKETS: [TransmitKind; 2] = [TransmitKind::Rtp, TransmitKind::Rtcp];
 /// One session's ways through address translation.
 #[derive(Debug)]
 pub struct Traversal {
-    gathered: Gathered,
-    gather_until: Option<Instant>,
-    sockets: [Socket; 2],
-    agent: Option<Agent>,
+    pub(super) config: TraversalConfig,
+    pub(super) gathered: Gathered,
+    pub(super) gather_until: Option<Instant>,
+    pub(super) sockets: [Socket; 2],
+    pub(super) agent: Option<Agent>,
+    /// That of an offer of ours that restarts, until its answer is here.
+    pub(super) next: Option<Agent>,
+    /// Our own address towards the peer.
+    pub(super) ip: Option<IpAddr>,
     /// RTCP goes the way of RTP.
-    shared_port: bool,
+    pub(super) shared_port: bool,
+    /// What has been said of the way that ICE has chosen.
+    told: Option<Settled>,
     /// Who is sent media now.
     path: Option<(Way, Option<Way>)>,
-    random: StdRng,
+    pub(super) random: StdRng,
     transmit: VecDeque<Outgoing>,
     events: VecDeque<TraversalEvent>,
-}
-
-#[derive(Debug, Default)]
-struct Socket {
-    binding: Option<BindingClient>,
-    turn: Option<TurnClient>,
-    /// What ICE has chosen.
-    selected: Option<(Base, SocketAddr)>,
-    way: Option<Way>,
 }
 
 impl Traversal {
@@ -56,15 +52,9 @@ impl Traversal {
             random.fill_bytes(&mut seed);
             Agent::new(seed)
         });
-        let turn_server = config.turn_server.as_ref().filter(|_| config.ice);
-        let stun_server = config.stun_server.or(turn_server.map(|server| server.address));
-        let sockets = SOCKETS.map(|_| Socket {
-            binding: stun_server
-                .map(|server| BindingClient::new(now, server, Some(REFRESH_EVERY), &mut random)),
-            turn: turn_server.map(|server| TurnClient::new(now, server.clone(), &mut random)),
-            ..Socket::default()
-        });
+        let sockets = SOCKETS.map(|_| Socket::new(now, config, &mut random));
         let mut traversal = Self {
+            config: config.clone(),
             gathered: Gathered {
                 credentials: agent.as_ref().map(|agent| agent.credentials().clone()),
                 ..Gathered::plain(port)
@@ -72,7 +62,10 @@ impl Traversal {
             gather_until: Some(now + GATHER_WITHIN),
             sockets,
             agent,
+            next: None,
+            ip: None,
             shared_port: false,
+            told: None,
             path: None,
             random,
             transmit: VecDeque::new(),
@@ -87,23 +80,30 @@ impl Traversal {
         &self.gathered
     }
 
-    /// What offer and answer say of ICE. `remote`: what the peer says of itself, `None` if it doesn't do ICE; `ip`: our
-    /// address towards it; `controlling`: the offer was ours.
+    /// What offer and answer say of ICE. `local`: the credentials that the peer has been told, where they may have
+    /// changed; `remote`: what it says of itself, `None` if it doesn't do ICE; `ip`: our address towards it;
+    /// `controlling`: the offer was ours.
     pub fn connect(
         &mut self,
         now: Instant,
         ip: IpAddr,
+        local: Option<&Credentials>,
         remote: Option<&Description>,
         controlling: bool,
         shared_port: bool,
     ) {
         self.shared_port = shared_port;
+        self.ip = Some(ip);
         let Some(remote) = remote else {
             // No relay without ICE.
             self.agent = None;
+            self.next = None;
             self.release(now);
             return self.drain(now);
         };
+        if let Some(local) = local {
+            self.go_by(local);
+        }
         if shared_port {
             let unused = &mut self.sockets[TransmitKind::Rtcp as usize];
             unused.binding = None;
@@ -133,24 +133,19 @@ impl Traversal {
             // Whoever has a way goes on using it; the next one is told in any case.
             for socket in &mut self.sockets {
                 socket.selected = None;
+                socket.settled = false;
                 socket.way = None;
             }
             self.path = None;
+            self.told = None;
         }
         self.drain(now);
-    }
-
-    /// Prepares an offer that seeks a new way (RFC 8445 section 9).
-    pub fn restart(&mut self) {
-        if let Some(agent) = &mut self.agent {
-            agent.restart();
-            self.gathered.credentials = Some(agent.credentials().clone());
-        }
     }
 
     /// Gives back what servers hold for us.
     pub fn close(&mut self, now: Instant) {
         self.agent = None;
+        self.next = None;
         for socket in &mut self.sockets {
             socket.binding = None;
         }
@@ -236,9 +231,18 @@ impl Traversal {
             component: socket,
             relayed,
         };
-        if let (Some(agent), Some(message)) = (&mut self.agent, Message::parse(bytes)) {
+        let Some(message) = Message::parse(bytes) else {
+            return;
+        };
+        let next = self.next.as_mut().filter(|next| next.is_meant_by(&message));
+        if let Some(agent) = next.or(self.agent.as_mut()) {
             agent.handle_message(now, base, from, &message);
         }
+    }
+
+    fn agent_transmit(&mut self) -> Option<Transmit> {
+        let agents = self.agent.iter_mut().chain(&mut self.next);
+        agents.into_iter().find_map(Agent::poll_transmit)
     }
 
     fn release(&mut self, now: Instant) {
@@ -252,7 +256,7 @@ impl Traversal {
     }
 
     /// Carries what the parts say to each other until all are silent.
-    fn drain(&mut self, now: Instant) {
+    pub(super) fn drain(&mut self, now: Instant) {
         loop {
             let mut idle = true;
             for socket in SOCKETS {
@@ -265,7 +269,7 @@ impl Traversal {
                     self.turn_event(now, socket, event);
                 }
             }
-            while let Some(transmit) = self.agent.as_mut().and_then(Agent::poll_transmit) {
+            while let Some(transmit) = self.agent_transmit() {
                 idle = false;
                 let Base { component, relayed } = transmit.base;
                 if !relayed {
@@ -375,23 +379,35 @@ impl Traversal {
 
     fn ice_event(&mut self, now: Instant, event: IceEvent) {
         match event {
-            IceEvent::Usable { base, remote } | IceEvent::Selected { base, remote } => {
+            IceEvent::Usable { base, remote } => self.go_by_pair(now, base, remote),
+            IceEvent::Selected {
+                base,
+                remote,
+                seen_as,
+            } => {
                 let own = &mut self.sockets[base.component as usize];
-                own.selected = Some((base, remote));
-                match &mut own.turn {
-                    Some(turn) if base.relayed => turn.bind(now, remote, &mut self.random),
-                    _ => {
-                        own.way = Some(Way {
-                            to: remote,
-                            relay: None,
-                        });
-                        // The checks keep the mapping alive.
-                        own.binding = None;
-                    }
-                }
+                own.seen_as = seen_as;
+                own.settled = true;
+                self.go_by_pair(now, base, remote);
             }
             IceEvent::Failed => self.events.push_back(TraversalEvent::Lost),
             IceEvent::ConsentExpired(socket) => self.way_lost(socket),
+        }
+    }
+
+    fn go_by_pair(&mut self, now: Instant, base: Base, remote: SocketAddr) {
+        let own = &mut self.sockets[base.component as usize];
+        own.selected = Some((base, remote));
+        match &mut own.turn {
+            Some(turn) if base.relayed => turn.bind(now, remote, &mut self.random),
+            _ => {
+                own.way = Some(Way {
+                    to: remote,
+                    relay: None,
+                });
+                // The checks keep the mapping alive.
+                own.binding = None;
+            }
         }
     }
 
@@ -403,19 +419,10 @@ impl Traversal {
             self.path = Some((rtp, rtcp));
             self.events.push_back(TraversalEvent::Path { rtp, rtcp });
         }
-    }
-}
-
-impl Socket {
-    /// The next datagram for a server.
-    fn poll_transmit(&mut self) -> Option<(SocketAddr, Vec<u8>)> {
-        if let Some(binding) = &mut self.binding
-            && let Some(bytes) = binding.poll_transmit()
-        {
-            return Some((binding.server(), bytes));
+        let settled = self.settled();
+        if let (Some(ends), true) = (settled, settled != self.told) {
+            self.told = settled;
+            self.events.push_back(TraversalEvent::Settled(ends));
         }
-        let turn = self.turn.as_mut()?;
-        let bytes = turn.poll_transmit()?;
-        Some((turn.server(), bytes))
     }
 }

@@ -9,11 +9,14 @@
 pub mod fuzz;
 mod gathered;
 mod machine;
+mod restart;
+mod socket;
 #[cfg(test)]
 mod tests;
 
 pub use gathered::Gathered;
 pub use machine::Traversal;
+pub use restart::{Ends, Settled};
 
 use std::net::SocketAddr;
 
@@ -74,6 +77,8 @@ pub enum TraversalEvent {
         /// RTCP; `None`: nowhere yet. With one port for both, it is RTP's.
         rtcp: Option<Way>,
     },
+    /// This is what ICE has chosen.
+    Settled(Settled),
     /// There is no way, or the peer no longer consents to it: nothing may be sent.
     Lost,
 }

@@ -3,7 +3,7 @@
 
 use super::description::{Description, Stream};
 use crate::media::TransmitKind;
-use crate::media::ice::{self, Candidate, CandidateKind, Credentials, PACE, PACE_UNSAID};
+use crate::media::ice::{self, Candidate, CandidateKind, Credentials, PACE, PACE_UNSAID, component_number};
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -33,6 +33,8 @@ pub struct LocalIce {
     pub credentials: Credentials,
     /// Ours.
     pub candidates: Vec<Candidate>,
+    /// The peer's candidates that we have chosen, for an offer after that (RFC 8839 section 5.2).
+    pub remote: Vec<(TransmitKind, SocketAddr)>,
 }
 
 /// What the peer says of ICE.
@@ -105,6 +107,19 @@ fn pace(description: &Description, stream: &Stream) -> Duration {
     said.unwrap_or(unsaid).min(PACE_MAX)
 }
 
+/// The credentials of a description's audio: others than before mean a restart (RFC 8839 section 4.4.1.1.1).
+pub fn ice_credentials(body: &[u8]) -> Option<Credentials> {
+    let description = Description::parse(body).ok()?;
+    let audio = |stream: &&Stream| stream.kind.eq_ignore_ascii_case("audio") && stream.port != 0;
+    let stream = description.streams.iter().find(audio)?;
+    let username_fragment = description.attribute(stream, "ice-ufrag")?.to_owned();
+    let password = description.attribute(stream, "ice-pwd")?.to_owned();
+    Some(Credentials {
+        username_fragment,
+        password,
+    })
+}
+
 /// The attributes of an offer.
 pub(super) fn offered(reach: &Reach) -> String {
     let mut text = String::new();
@@ -151,10 +166,7 @@ fn write_ice(text: &mut String, ice: &LocalIce) {
         PACE.as_millis()
     );
     for candidate in &ice.candidates {
-        let component = match candidate.component {
-            TransmitKind::Rtp => 1,
-            TransmitKind::Rtcp => 2,
-        };
+        let component = component_number(candidate.component);
         let _ = write!(
             text,
             "a=candidate:{} {component} UDP {} {} {} typ {}",
@@ -167,6 +179,14 @@ fn write_ice(text: &mut String, ice: &LocalIce) {
         if let Some(related) = candidate.related {
             let _ = write!(text, " raddr {} rport {}", related.ip(), related.port());
         }
+        text.push_str("\r\n");
+    }
+    for (at, (component, address)) in ice.remote.iter().enumerate() {
+        let component = component_number(*component);
+        let before = if at == 0 { "a=remote-candidates:" } else { " " };
+        let _ = write!(text, "{before}{component} {} {}", address.ip(), address.port());
+    }
+    if !ice.remote.is_empty() {
         text.push_str("\r\n");
     }
 }

@@ -16,7 +16,7 @@ mod writer;
 
 pub use body::session_description;
 pub use dtls::LocalDtls;
-pub use ice::{LocalIce, Reach, RemoteIce};
+pub use ice::{LocalIce, Reach, RemoteIce, ice_credentials};
 pub use negotiation::{accept_answer, answer, offer};
 pub use security::{Security, SrtpPolicy};
 

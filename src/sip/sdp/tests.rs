@@ -279,6 +279,7 @@ fn with_ice(candidates: &[(TransmitKind, &str)]) -> MediaCapabilities {
             password: "asd88fgpdd777uzjYhagZg".to_owned(),
         },
         candidates: candidates.collect(),
+        remote: Vec::new(),
     };
     MediaCapabilities {
         rtcp_mux: true,

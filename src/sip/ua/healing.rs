@@ -37,6 +37,8 @@ pub(super) struct Healing {
     remapped: Option<Instant>,
     /// When the last new registration for a link that came back was.
     returned: Option<Instant>,
+    /// Our address on the way to the server was this, and calls have not been told of the new one.
+    pub moved_from: Option<IpAddr>,
 }
 
 impl UserAgent {
@@ -81,9 +83,12 @@ impl UserAgent {
             return;
         };
         let before = registration.hops.first().copied();
+        if let Some(before) = before.filter(|before| hops.iter().all(|hop| hop.local_ip != before.local_ip)) {
+            registration.healing.moved_from.get_or_insert(before.local_ip);
+        }
         if !registration.account.register {
             registration.hops = hops;
-            return;
+            return self.move_calls(account);
         }
         let same = before.is_some_and(|before| hops.iter().any(|hop| hop.is_same_way(before)));
         let failed = registration.binding.is_none() && matches!(registration.phase, Phase::Waiting(_));

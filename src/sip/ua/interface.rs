@@ -468,6 +468,13 @@ pub enum UaEvent {
         /// What is changed.
         what: super::Rewritten,
     },
+    /// Our address towards an accepted call's peer has changed: its media is to be offered from there.
+    Moved {
+        /// Which.
+        call: CallId,
+        /// The new one.
+        local_ip: IpAddr,
+    },
 }
 
 /// Why a confirmed call ended.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use super::registration::Phase;
 use super::{AccountName, RegistrationState, Transport, UserAgent};
 
 impl UserAgent {
@@ -11,7 +12,9 @@ impl UserAgent {
             .registrations
             .iter()
             .filter(|(_, registration)| {
+                // One under way shows the new mapping by itself, and another beside it is forbidden (RFC 3261 10.2).
                 registration.state == RegistrationState::Registered
+                    && matches!(registration.phase, Phase::Waiting(_))
                     && registration
                         .hops
                         .first()

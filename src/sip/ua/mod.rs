@@ -25,6 +25,7 @@ mod job;
 mod keep_alive;
 mod location;
 mod mapping;
+mod moved;
 mod notifier;
 mod options;
 mod outgoing;

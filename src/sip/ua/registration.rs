@@ -356,6 +356,7 @@ impl UserAgent {
             let refresh = granted.mul_f64(self.rng.random_range(0.75..0.85));
             registration.phase = Phase::Waiting(now + refresh);
             self.start_keep_alive(now, account, response);
+            self.move_calls(account);
         }
         let Some(registration) = self.registrations.get(account) else {
             return;

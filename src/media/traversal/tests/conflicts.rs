@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::nat::Kind;
 use super::world::{Help, World};
 use crate::media::TransmitKind;
+use crate::media::ice::Credentials;
 use crate::media::stun::{Class, Message, MessageWriter, TransactionId, attribute, method};
 
 proptest::proptest! {
@@ -66,18 +67,76 @@ fn without_an_answer_for_thirty_seconds_nothing_is_sent_any_more() {
     assert_eq!(world.sent, before, "silence");
 }
 
+fn credentials(name: &str) -> Credentials {
+    Credentials {
+        username_fragment: name.to_owned(),
+        password: name.repeat(3),
+    }
+}
+
+/// The first host prepares an offer that restarts.
+fn restart(world: &mut World) {
+    let now = world.now;
+    let host = &mut world.hosts[0];
+    host.gathered = None;
+    host.traversal.restart(now, Some(credentials("of_the_offer")));
+    assert!(world.run_until(|world| world.hosts[0].gathered.is_some()));
+}
+
+#[test]
+fn what_was_found_is_known_to_both_by_the_same_addresses() {
+    for shared_port in [true, false] {
+        for kind in [Kind::Open, Kind::FullCone, Kind::PortRestricted] {
+            let mut world = World::new([kind, kind], Help::Stun, 11);
+            world.connect(shared_port);
+            assert!(world.run_until(connected));
+            world.run_for(Duration::from_secs(3));
+            let [one, other] = world
+                .hosts
+                .each_ref()
+                .map(|host| host.traversal.settled().unwrap());
+            assert_eq!((one.controlling, other.controlling), (true, false));
+            assert_eq!(one.rtp.local, other.rtp.remote, "{kind:?}");
+            assert_eq!(one.rtp.remote, other.rtp.local, "{kind:?}");
+            assert_eq!(one.rtcp.is_none(), shared_port);
+            assert_eq!(
+                one.rtcp.map(|ends| (ends.local, ends.remote)),
+                other.rtcp.map(|ends| (ends.remote, ends.local))
+            );
+        }
+    }
+}
+
+#[test]
+fn a_restart_that_is_refused_leaves_everything_as_it_was() {
+    let mut world = World::new([Kind::FullCone, Kind::FullCone], Help::Stun, 12);
+    world.connect(true);
+    assert!(world.run_until(connected));
+    let (first, answer) = (world.hosts[0].traversal.settled(), world.description(1));
+    restart(&mut world);
+    // The next offer is answered, and it is of before: the same credentials on both sides.
+    let mut before = world.hosts[0].gathered.clone().unwrap();
+    before.credentials = world.hosts[0].traversal.credentials().cloned();
+    world.hosts[0].gathered = Some(before);
+    world.start_ice(0, &answer, true, true);
+    world.run_for(Duration::from_secs(90));
+    assert_eq!(world.hosts[0].traversal.settled(), first);
+    assert!(connected(&world) && world.hosts.iter().all(|host| host.lost == 0));
+}
+
 #[test]
 fn a_restart_finds_a_new_way_and_the_old_one_serves_until_then() {
     let mut world = World::new([Kind::FullCone, Kind::FullCone], Help::Stun, 7);
     world.connect(true);
     assert!(world.run_until(connected));
     let first = world.description(0).credentials;
-    for host in &mut world.hosts {
-        host.traversal.restart();
-        host.gathered = Some(host.traversal.gathered().clone());
-        host.path_at = None;
-        assert!(host.path.is_some());
-    }
+    restart(&mut world);
+    // An answer may be long in coming, and until then all is as it was.
+    world.run_for(Duration::from_secs(90));
+    assert!(connected(&world) && world.hosts.iter().all(|host| host.lost == 0));
+    let mut others = world.hosts[1].gathered.clone().unwrap();
+    others.credentials = Some(credentials("of_the_answer"));
+    world.hosts[1].gathered = Some(others);
     let (offer, answer) = (world.description(0), world.description(1));
     assert_ne!(offer.credentials, first);
     // The second host's router has lost its mappings: the way is another now.

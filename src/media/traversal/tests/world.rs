@@ -144,8 +144,18 @@ impl World {
 
     pub fn start_ice(&mut self, host: usize, remote: &Description, controlling: bool, shared_port: bool) {
         let own = &mut self.hosts[host];
-        own.traversal
-            .connect(self.now, own.ip, Some(remote), controlling, shared_port);
+        let local = own
+            .gathered
+            .as_ref()
+            .and_then(|gathered| gathered.credentials.clone());
+        own.traversal.connect(
+            self.now,
+            own.ip,
+            local.as_ref(),
+            Some(remote),
+            controlling,
+            shared_port,
+        );
         self.drain();
     }
 
@@ -203,6 +213,7 @@ impl World {
                         host.path = Some((rtp, rtcp));
                         host.path_at.get_or_insert(self.now);
                     }
+                    TraversalEvent::Settled(_) => {}
                     TraversalEvent::Lost => {
                         host.lost += 1;
                         host.path = None;

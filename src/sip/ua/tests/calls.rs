@@ -31,6 +31,7 @@ pub fn story(world: &World, node: usize) -> Vec<String> {
             UaEvent::InfoKey { key, duration_ms, .. } => format!("key {key} {duration_ms}"),
             UaEvent::Idle => "idle".into(),
             UaEvent::RefreshDue { .. } => "refresh due".into(),
+            UaEvent::Moved { .. } => "moved".into(),
             UaEvent::MessagesWaiting { summary, .. } => format!("messages {}", summary.waiting),
             UaEvent::Referred { request, .. } => format!("referred {} {}", request.number, request.trusted),
             UaEvent::TransferProgress { status, done, .. } => format!("transfer {status} {done}"),

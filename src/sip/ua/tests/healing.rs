@@ -446,3 +446,62 @@ fn until_first_register(world: &mut World) -> u64 {
     }
     u64::try_from((world.now - start).as_millis()).unwrap()
 }
+
+#[test]
+fn calls_move_along_when_our_address_changes() {
+    let mut world = World::new(21);
+    world.add("192.0.2.9:5060");
+    world
+        .names
+        .insert("pbx.example.net".into(), vec![address(REGISTRAR)]);
+    world.script(REGISTRAR, |message| {
+        let Message::Request(request) = message else {
+            return Vec::new();
+        };
+        match request.method {
+            Method::Invite => vec![accept(request, "r", "sip:peer@192.0.2.1:5060", "v=0 answer").into()],
+            Method::Ack => Vec::new(),
+            _ => vec![granted(request).into()],
+        }
+    });
+    register(&mut world, |_| {});
+    let call = world.call(0, "office", "600");
+    world.run_s(5);
+    world.uas[0].react = Box::new(|event| match event {
+        UaEvent::Moved { call, .. } => vec![UaCommand::Reoffer {
+            call: *call,
+            body: b"v=0 from there".to_vec(),
+        }],
+        _ => Vec::new(),
+    });
+    world.clear();
+    // A change that doesn't concern the way to the server.
+    network_changed(&mut world, &[]);
+    world.run_s(5);
+    assert!(world.requests(Method::Invite).is_empty());
+
+    world.uas[0].address = address("192.0.2.77:5060");
+    network_changed(&mut world, &[]);
+    world.run_s(3);
+    let local_ip = world.uas[0].address.ip();
+    let moved = |event: &UaEvent| matches!(event, UaEvent::Moved { call: of, local_ip: to } if *of == call && *to == local_ip);
+    assert_eq!(world.uas[0].events.iter().filter(|event| moved(event)).count(), 1);
+    let invites = world.requests(Method::Invite);
+    let [invite] = &invites[..] else {
+        panic!("{invites:#?}");
+    };
+    assert_eq!(invite.body, b"v=0 from there");
+    assert_eq!(invite.uri.to_string(), "sip:peer@192.0.2.1:5060");
+    let headers = &invite.headers;
+    assert!(
+        headers
+            .first(&HeaderName::CONTACT)
+            .unwrap()
+            .contains("@192.0.2.77:")
+    );
+    assert_eq!(headers.via_top().unwrap().host.to_string(), "192.0.2.77");
+    world.command(0, UaCommand::HangUp { call });
+    world.run_s(1);
+    let bye = &world.requests(Method::Bye)[0];
+    assert_eq!(bye.headers.via_top().unwrap().host.to_string(), "192.0.2.77");
+}

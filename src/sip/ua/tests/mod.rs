@@ -8,6 +8,7 @@ mod flows;
 mod flows_of_services;
 mod guard;
 mod healing;
+mod mapping;
 mod registration;
 mod reliable;
 mod rewritten;
