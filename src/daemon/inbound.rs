@@ -1,6 +1,7 @@
 //! What the daemon's tasks send to its one loop.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::oneshot;
@@ -38,6 +39,8 @@ pub enum Inbound {
         transport: Transport,
         /// The other end.
         remote: SocketAddr,
+        /// The domain it had to prove.
+        domain: Option<Arc<str>>,
         /// Which of the connections to it, in the order they were made.
         serial: u64,
         /// The system's words.

@@ -108,6 +108,7 @@ impl Life {
             13 => self.input(Input::Sip(UaInput::TransportFailed {
                 transport: [Transport::Udp, Transport::Tcp][usize::from(argument & 1)],
                 remote: server(),
+                domain: None,
                 reason: "refused".to_owned(),
             })),
             14 => {
@@ -278,6 +279,7 @@ impl Life {
             transport,
             local,
             remote,
+            domain: None,
             bytes,
         }));
     }

@@ -351,6 +351,7 @@ impl Host {
                 transport,
                 local,
                 remote,
+                domain: None,
                 bytes,
             };
             self.input(now, Input::Sip(input));

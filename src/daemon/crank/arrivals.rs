@@ -39,13 +39,15 @@ impl Crank {
             Inbound::Closed {
                 transport,
                 remote,
+                domain,
                 serial,
                 reason,
             } => {
-                if self.net.closed(transport, remote, serial) {
+                if self.net.closed(transport, remote, domain.as_ref(), serial) {
                     self.feed(Input::Sip(UaInput::TransportFailed {
                         transport,
                         remote,
+                        domain,
                         reason,
                     }));
                 }

@@ -4,6 +4,7 @@
 //! Nothing here understands SIP: bytes go in and out as [`Input`] and [`Output`](crate::gateway::Output)
 //! carry them.
 
+mod connection;
 mod dns;
 mod local_address;
 mod port_owner;
@@ -31,7 +32,7 @@ use crate::gateway::Input;
 use crate::sip::ua::{Answer, Question, Records, Route, Transport, UaInput};
 use dns::Dns;
 use local_address::LocalAddresses;
-use stream::{Connections, Tls};
+use stream::{Connections, Tls, Undelivered};
 
 /// Largest UDP payload.
 const DATAGRAM_BYTES_MAX: usize = 65_535;
@@ -146,8 +147,9 @@ impl SipNet {
     pub fn transmit(&mut self, transport: Transport, remote: SocketAddr, bytes: Vec<u8>) {
         match transport {
             Transport::Tcp | Transport::Tls => {
-                if let Err(reason) = self.connections.send((transport, remote), bytes) {
-                    self.failed(transport, remote, reason.to_owned());
+                if let Err(undelivered) = self.connections.send((transport, remote), bytes) {
+                    let Undelivered { domain, reason } = undelivered;
+                    self.failed(transport, remote, domain, reason.to_owned());
                 }
             }
             Transport::Udp => {
@@ -160,16 +162,17 @@ impl SipNet {
                     Ok(_) => {}
                     // A full socket buffer is one lost datagram: SIP retransmits.
                     Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-                    Err(error) => self.failed(transport, remote, error.to_string()),
+                    Err(error) => self.failed(transport, remote, None, error.to_string()),
                 }
             }
         }
     }
 
-    fn failed(&self, transport: Transport, remote: SocketAddr, reason: String) {
+    fn failed(&self, transport: Transport, remote: SocketAddr, domain: Option<Arc<str>>, reason: String) {
         let failed = Input::Sip(UaInput::TransportFailed {
             transport,
             remote,
+            domain,
             reason,
         });
         // Not lost where the queue is full: it is a fact about the future, too, and the transaction's own timer
@@ -193,8 +196,14 @@ impl SipNet {
     }
 
     /// A connection is gone. `false`: a newer one to the same peer is there.
-    pub fn closed(&mut self, transport: Transport, remote: SocketAddr, serial: u64) -> bool {
-        self.connections.remove((transport, remote), serial)
+    pub fn closed(
+        &mut self,
+        transport: Transport,
+        remote: SocketAddr,
+        domain: Option<&Arc<str>>,
+        serial: u64,
+    ) -> bool {
+        self.connections.remove((transport, remote), domain, serial)
     }
 
     /// The network has changed: which of our addresses leads where is asked anew.

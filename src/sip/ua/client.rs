@@ -2,7 +2,7 @@
 
 use super::emergency::{NO_ANSWER, NO_PROGRESS};
 use super::failover::SILENT_TARGET;
-use super::hop::Hop;
+use super::hop::{Connection, Hop};
 use super::job::{Job, Outcome, Owner};
 use super::{Transport, UserAgent};
 use crate::sip::account::Account;
@@ -122,8 +122,7 @@ impl UserAgent {
         let patience = job.patience.or((job.hops.len() > 1).then_some(SILENT_TARGET));
         let patience = if job.urgent { Some(NO_ANSWER) } else { patience };
         let give_up = patience.map(|patience| now + patience);
-        self.prepare(hop);
-        self.transmit(hop.transport, hop.remote, sent.clone());
+        self.send_over(hop, sent.clone());
         let key = ClientKey { branch, method };
         let transaction = ClientTransaction {
             machine,
@@ -146,8 +145,7 @@ impl UserAgent {
     pub(super) fn send_ack(&mut self, key: &ClientKey, tag: String, hop: Hop, ack: &Request) {
         let branch = self.new_branch();
         let bytes = with_via(ack, &self.via(hop, &branch));
-        self.prepare(hop);
-        self.transmit(hop.transport, hop.remote, bytes.clone());
+        self.send_over(hop, bytes.clone());
         if let Some(transaction) = self.clients.get_mut(key) {
             transaction.acks.push((tag, hop, bytes));
         }
@@ -161,7 +159,7 @@ impl UserAgent {
             .and_then(|t| t.acks.iter().find(|ack| ack.0 == tag))
             .cloned();
         let Some((_, hop, bytes)) = kept else { return false };
-        self.transmit(hop.transport, hop.remote, bytes);
+        self.send_over(hop, bytes);
         true
     }
 
@@ -205,7 +203,7 @@ impl UserAgent {
             },
             cancel,
         );
-        self.transmit(hop.transport, hop.remote, sent);
+        self.send_over(hop, sent);
     }
 
     /// A response came in. One that belongs to nothing is dropped.
@@ -232,7 +230,7 @@ impl UserAgent {
             Received::AckAndPassUp => {
                 let (hop, ack) = (transaction.hop, refusal_ack(transaction, &response));
                 transaction.acks.push((String::new(), hop, ack.clone()));
-                self.transmit(hop.transport, hop.remote, ack);
+                self.send_over(hop, ack);
                 self.final_response(now, &key, response, &via);
             }
             Received::PassUp if status < 200 => {
@@ -310,7 +308,7 @@ impl UserAgent {
                 }
                 Expiry::Retransmit => {
                     let (hop, bytes) = (transaction.hop, transaction.sent.clone());
-                    self.transmit(hop.transport, hop.remote, bytes);
+                    self.send_over(hop, bytes);
                 }
                 Expiry::Terminated => {
                     self.clients.remove(&key);
@@ -351,15 +349,8 @@ impl UserAgent {
     }
 
     /// The transport says a remote can't be reached: every request waiting for it tries its next way.
-    pub(super) fn clients_unreachable(
-        &mut self,
-        now: Instant,
-        transport: Transport,
-        remote: SocketAddr,
-        why: &str,
-    ) {
-        let concerned =
-            |t: &ClientTransaction| t.is_pending() && t.hop.transport == transport && t.hop.remote == remote;
+    pub(super) fn clients_unreachable(&mut self, now: Instant, connection: Connection, why: &str) {
+        let concerned = |t: &ClientTransaction| t.is_pending() && t.hop.connection() == connection;
         let keys: Vec<ClientKey> = self
             .clients
             .iter()

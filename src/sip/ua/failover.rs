@@ -1,10 +1,11 @@
 //! From what a URI names to the hops a request tries, and what becomes of a hop that fails (RFC 3263 4.3).
 
-use super::hop::{DomainId, Hop};
+use super::hop::{Connection, DomainId, Hop};
 use super::job::{Job, Outcome};
 use super::location::{Target, Wanted};
-use super::{AccountName, UaEvent, UaOutput, UserAgent, Waiter};
+use super::{AccountName, Transport, UaEvent, UaOutput, UserAgent, Waiter};
 use crate::sip::account::Account;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -92,6 +93,20 @@ impl UserAgent {
             secure: target.secure,
             tier: target.tier,
             ..Hop::new(target.transport, target.route)
+        }
+    }
+
+    /// A connection as the transport names it.
+    pub(super) fn connection(
+        &mut self,
+        transport: Transport,
+        remote: SocketAddr,
+        domain: Option<&Arc<str>>,
+    ) -> Connection {
+        Connection {
+            transport,
+            remote,
+            domain: domain.and_then(|domain| self.domain_id(domain)),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Registrations that mend themselves: what is done when the network changes, a connection ends, a keep-alive stays
 //! unanswered, a better server is back, or a NAT shows us under another address.
 
-use super::hop::Hop;
+use super::hop::{Connection, Hop};
 use super::job::{Job, Outcome, Owner};
 use super::keep_alive::{Due, PONG_WITHIN, Plan};
 use super::registrar::seen_from;
@@ -11,7 +11,7 @@ use crate::sip::account::KeepAliveMethod;
 use crate::sip::framing::PING;
 use crate::sip::message::{CSeq, HeaderName, Method, NameAddr, Request, Response, Via};
 use rand::RngExt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 /// After a lost connection, registering anew waits at most so long: with the time that registering takes, calls reach us
@@ -99,17 +99,16 @@ impl UserAgent {
         registration.failures = 0;
         if let Some(before) = before.filter(|hop| hop.transport.is_reliable()) {
             // Made from an address, or over a link, that may be no more.
-            self.close(before.transport, before.remote);
+            self.close(before);
         }
         self.register_within(now, account, AT_ONCE);
     }
 
     /// A connection is gone: calls to us would come over it, so a new one is made soon.
-    pub(super) fn connection_lost(&mut self, now: Instant, transport: Transport, remote: SocketAddr) {
+    pub(super) fn connection_lost(&mut self, now: Instant, connection: Connection) {
         let ours = |registration: &Registration| {
             let first = registration.hops.first();
-            registration.binding.is_some()
-                && first.is_some_and(|hop| hop.transport == transport && hop.remote == remote)
+            registration.binding.is_some() && first.is_some_and(|hop| hop.connection() == connection)
         };
         self.register_those(now, ours, RECONNECT);
     }
@@ -156,8 +155,12 @@ impl UserAgent {
     }
 
     /// Ends a connection that is of no use any more.
-    fn close(&mut self, transport: Transport, remote: SocketAddr) {
-        self.streams.remove(&(transport, remote));
+    fn close(&mut self, hop: Hop) {
+        let connection = hop.connection();
+        if self.streams.remove(&connection).is_some() {
+            self.prepare(hop);
+        }
+        let (transport, remote) = (hop.transport, hop.remote);
         self.outputs.push_back(UaOutput::Close { transport, remote });
     }
 
@@ -199,10 +202,10 @@ impl UserAgent {
         match (registration.keep_alive.handle_timeout(now, &mut self.rng), hop) {
             (Due::Nothing, _) | (_, None) => {}
             (Due::SendPing, Some(hop)) => {
-                if let Some(framer) = self.streams.get_mut(&(hop.transport, hop.remote)) {
+                if let Some(framer) = self.streams.get_mut(&hop.connection()) {
                     framer.ping_sent();
                 }
-                self.transmit(hop.transport, hop.remote, PING.to_vec());
+                self.send_over(hop, PING.to_vec());
             }
             (Due::SendOptions, Some(hop)) => {
                 self.send_options(now, account, hop, Owner::KeepAlive(account.clone()), PONG_WITHIN);
@@ -300,10 +303,10 @@ impl UserAgent {
     }
 
     /// A pong came over a connection.
-    pub(super) fn pong(&mut self, transport: Transport, remote: SocketAddr) {
+    pub(super) fn pong(&mut self, connection: Connection) {
         for registration in self.registrations.values_mut() {
             let first = registration.hops.first();
-            if first.is_some_and(|hop| hop.transport == transport && hop.remote == remote) {
+            if first.is_some_and(|hop| hop.connection() == connection) {
                 registration.keep_alive.pong();
             }
         }
@@ -316,8 +319,8 @@ impl UserAgent {
             .get(account)
             .and_then(|registration| registration.hops.first().copied());
         if let Some(hop) = hop.filter(|hop| hop.transport.is_reliable()) {
-            self.close(hop.transport, hop.remote);
-            self.connection_lost(now, hop.transport, hop.remote);
+            self.close(hop);
+            self.connection_lost(now, hop.connection());
         }
         self.register_within(now, account, AT_ONCE);
     }

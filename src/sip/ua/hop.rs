@@ -25,8 +25,17 @@ pub(super) struct Hop {
     pub tier: u16,
 }
 
+/// A stream connection. Over TLS there may be several to one address, one for each domain proved there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Connection {
+    pub transport: Transport,
+    pub remote: SocketAddr,
+    /// `None`: any but TLS, or the peer made it.
+    pub domain: Option<DomainId>,
+}
+
 /// A domain, by its place in the user agent's list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct DomainId(pub u16);
 
 impl Hop {
@@ -38,6 +47,15 @@ impl Hop {
             domain: None,
             secure: false,
             tier: 0,
+        }
+    }
+
+    /// The connection that its messages go over.
+    pub fn connection(self) -> Connection {
+        Connection {
+            transport: self.transport,
+            remote: self.remote,
+            domain: self.domain.filter(|_| self.transport == Transport::Tls),
         }
     }
 
@@ -63,6 +81,12 @@ impl Hop {
         let port = sip.port.unwrap_or(asked.unwrap_or(Transport::Udp).default_port());
         let remote = SocketAddr::new(ip, port);
         if remote.is_ipv4() != self.local_ip.is_ipv4() || ip.is_unspecified() {
+            return self;
+        }
+        // A connection to another address would have no name to be held to; and what was asked for by `sips:` is never
+        // less than TLS (RFC 3261 12.1.1). The dialog's own way is.
+        let over_tls = self.transport == Transport::Tls && asked.unwrap_or(Transport::Tls) == Transport::Tls;
+        if (over_tls && remote != self.remote) || (self.secure && asked != Some(Transport::Tls)) {
             return self;
         }
         let transport = match asked {
@@ -196,5 +220,42 @@ mod tests {
             let hop = towards(target);
             assert_eq!((hop.transport, hop.remote), expected, "{target}");
         }
+    }
+
+    #[test]
+    fn what_goes_over_tls_stays_on_the_dialogs_connection() {
+        let hop = |secure| Hop {
+            transport: Transport::Tls,
+            domain: Some(DomainId(0)),
+            secure,
+            ..Hop::new(
+                Transport::Tls,
+                Route {
+                    remote: "192.0.2.1:5061".parse().unwrap(),
+                    local_ip: "192.0.2.9".parse().unwrap(),
+                },
+            )
+        };
+        for target in [
+            "sips:x@192.0.2.7",
+            "sip:x@192.0.2.7",
+            "sip:x@192.0.2.7:5080;transport=tls",
+            "sips:x@sbc.example.net",
+        ] {
+            for secure in [true, false] {
+                assert_eq!(
+                    hop(secure).towards(&target.parse().unwrap()),
+                    hop(secure),
+                    "{target}"
+                );
+            }
+        }
+        let plain = "sip:x@192.0.2.7;transport=udp".parse().unwrap();
+        assert_eq!(hop(true).towards(&plain), hop(true), "sips: is never less");
+        assert_eq!(
+            hop(false).towards(&plain).transport,
+            Transport::Udp,
+            "as asked for"
+        );
     }
 }

@@ -62,8 +62,10 @@ pub enum UaInput {
         transport: Transport,
         /// Our end.
         local: SocketAddr,
-        /// The other end; one connection a remote address.
+        /// The other end; one connection a remote address, over TLS one for each domain asked for there.
         remote: SocketAddr,
+        /// The domain that the other end proved, where the connection is ours and TLS.
+        domain: Option<Arc<str>>,
         /// The bytes.
         bytes: Vec<u8>,
     },
@@ -73,6 +75,8 @@ pub enum UaInput {
         transport: Transport,
         /// To whom.
         remote: SocketAddr,
+        /// As for [`UaInput::Stream`].
+        domain: Option<Arc<str>>,
         /// The system's words.
         reason: String,
     },
@@ -314,15 +318,15 @@ pub enum UaOutput {
         /// What is asked.
         question: Question,
     },
-    /// Have a TLS connection to an address, before what is to be sent over it. One held to another domain doesn't
-    /// count.
+    /// Have a TLS connection to an address whose other end has proved a domain. What is sent to that address from now on
+    /// goes over it, and not over one of another domain (RFC 5922 7.2).
     ConnectTls {
         /// To whom.
         remote: SocketAddr,
         /// What the certificate at the other end has to name.
         domain: Arc<str>,
     },
-    /// End a stream connection: it is dead, or about to be useless.
+    /// End a stream connection: it is dead, or about to be useless. Of several, that which sending would use.
     Close {
         /// Which transport.
         transport: Transport,

@@ -63,6 +63,7 @@ use super::framing::StreamFramer;
 use call::Call;
 use client::{ClientKey, ClientTransaction};
 use guard::Guard;
+use hop::Connection;
 use location::{Health, Locator, Usable};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -95,7 +96,7 @@ pub struct UserAgent {
     health: Health,
     /// Domains that hops of ours are of.
     domains: Vec<Arc<str>>,
-    streams: BTreeMap<(Transport, SocketAddr), StreamFramer>,
+    streams: BTreeMap<Connection, StreamFramer>,
     /// Servers that don't take the TCP that a long request would need.
     no_tcp: BTreeSet<SocketAddr>,
     /// Calls that peers have asked for.
@@ -203,18 +204,24 @@ impl UserAgent {
                 transport,
                 local,
                 remote,
+                domain,
                 bytes,
-            } => self.handle_stream(now, transport, local, remote, &bytes),
+            } => {
+                let connection = self.connection(transport, remote, domain.as_ref());
+                self.handle_stream(now, connection, local, &bytes);
+            }
             UaInput::TransportFailed {
                 transport,
                 remote,
+                domain,
                 reason,
             } => {
+                let connection = self.connection(transport, remote, domain.as_ref());
                 if transport.is_reliable() {
-                    self.streams.remove(&(transport, remote));
-                    self.connection_lost(now, transport, remote);
+                    self.streams.remove(&connection);
+                    self.connection_lost(now, connection);
                 }
-                self.clients_unreachable(now, transport, remote, &reason);
+                self.clients_unreachable(now, connection, &reason);
             }
             UaInput::Resolved { query, result } => {
                 self.locator.answer(now, query, result, &mut self.rng);

@@ -132,7 +132,7 @@ impl UserAgent {
             if now >= waiting.repeat.due() {
                 waiting.repeat = waiting.repeat.next(now, T2);
                 let (back, bytes) = (waiting.back, waiting.bytes.clone());
-                self.transmit(back.transport, back.remote, bytes);
+                self.send_back(back, bytes);
             }
         }
         let Some(session) = self.session_mut(call) else {

@@ -163,7 +163,7 @@ impl UserAgent {
             // Doubled without a ceiling, unlike a 2xx.
             waiting.repeat = waiting.repeat.next(now, TRANSACTION_LIFE);
             let (back, bytes) = (waiting.back, waiting.bytes.clone());
-            self.transmit(back.transport, back.remote, bytes);
+            self.send_back(back, bytes);
         }
     }
 

@@ -113,7 +113,7 @@ impl UserAgent {
             };
             if let (Repeated::Resend, Some(bytes)) = (repeated, transaction.last.clone()) {
                 let back = transaction.arrived.back;
-                self.transmit(back.transport, back.remote, bytes);
+                self.send_back(back, bytes);
             }
             return;
         }
@@ -250,7 +250,7 @@ impl UserAgent {
                 Expiry::Retransmit => {
                     let back = transaction.arrived.back;
                     if let Some(bytes) = transaction.last.clone() {
-                        self.transmit(back.transport, back.remote, bytes);
+                        self.send_back(back, bytes);
                     }
                 }
                 // A refusal that was never acknowledged (timer H) has nobody to tell.
@@ -274,7 +274,7 @@ impl UserAgent {
             transport: arrived.back.transport,
             remote: arrived.remote,
             local_ip: arrived.local.ip(),
-            domain: None,
+            domain: arrived.back.domain,
             secure: arrived.request.uri.as_sip().is_some_and(|uri| uri.secure),
             tier: 0,
         }

@@ -1,6 +1,6 @@
 //! Bytes in and out: messages parsed and handed to whom they concern, streams framed.
 
-use super::hop::{Hop, SIP_PORT};
+use super::hop::{Connection, DomainId, Hop, SIP_PORT};
 use super::{Transport, UaOutput, UserAgent};
 use crate::sip::framing::{Frame, PONG};
 use crate::sip::message::{HeaderName, Message, Method, ParseError, Request, Response, Via};
@@ -26,6 +26,24 @@ pub(super) struct Arrived {
 pub(super) struct Return {
     pub transport: Transport,
     pub remote: SocketAddr,
+    /// Proved by the other end of the connection it came over.
+    pub domain: Option<DomainId>,
+}
+
+impl Return {
+    /// Over the connection it came by.
+    fn over(connection: Connection) -> Self {
+        let Connection {
+            transport,
+            remote,
+            domain,
+        } = connection;
+        Self {
+            transport,
+            remote,
+            domain,
+        }
+    }
 }
 
 impl Arrived {
@@ -48,19 +66,25 @@ impl UserAgent {
         if !self.admit(now, Transport::Udp, remote, bytes) {
             return;
         }
-        self.handle_message(now, Transport::Udp, local, remote, Message::parse(bytes));
+        let from = Connection {
+            transport: Transport::Udp,
+            remote,
+            domain: None,
+        };
+        self.handle_message(now, from, local, Message::parse(bytes));
     }
 
     /// Bytes of a connection.
     pub(super) fn handle_stream(
         &mut self,
         now: Instant,
-        transport: Transport,
+        connection: Connection,
         local: SocketAddr,
-        remote: SocketAddr,
         bytes: &[u8],
     ) {
-        let connection = (transport, remote);
+        let Connection {
+            transport, remote, ..
+        } = connection;
         let crowded = !self.streams.contains_key(&connection) && self.streams.len() >= STREAM_LIMIT;
         if crowded || !self.admit(now, transport, remote, bytes) {
             return;
@@ -69,14 +93,14 @@ impl UserAgent {
         framer.push(bytes);
         while let Some(frame) = framer.poll() {
             match frame {
-                Frame::Message(message) => self.handle_message(now, transport, local, remote, Ok(message)),
+                Frame::Message(message) => self.handle_message(now, connection, local, Ok(message)),
                 // Where the next message starts is unknown; whatever else comes on this connection is lost, and
                 // the daemon closes it when the peer does.
                 Frame::Rejected(error) | Frame::Broken(error) => {
-                    self.handle_message(now, transport, local, remote, Err(error));
+                    self.handle_message(now, connection, local, Err(error));
                 }
-                Frame::Ping => self.transmit(transport, remote, PONG.to_vec()),
-                Frame::Pong => self.pong(transport, remote),
+                Frame::Ping => self.send_back(Return::over(connection), PONG.to_vec()),
+                Frame::Pong => self.pong(connection),
             }
         }
         self.streams.insert(connection, framer);
@@ -93,12 +117,29 @@ impl UserAgent {
         });
     }
 
+    /// Sends something of ours over a hop.
+    pub(super) fn send_over(&mut self, hop: Hop, bytes: Vec<u8>) {
+        self.prepare(hop);
+        self.transmit(hop.transport, hop.remote, bytes);
+    }
+
+    /// Sends a response.
+    pub(super) fn send_back(&mut self, back: Return, bytes: Vec<u8>) {
+        self.choose(back.transport, back.remote, back.domain);
+        self.transmit(back.transport, back.remote, bytes);
+    }
+
     /// What has to be there before something goes out over a hop.
     pub(super) fn prepare(&mut self, hop: Hop) {
-        let domain = hop.domain.and_then(|id| self.domains.get(usize::from(id.0)));
-        if let (Transport::Tls, Some(domain)) = (hop.transport, domain) {
+        self.choose(hop.transport, hop.remote, hop.domain);
+    }
+
+    /// Of several connections to one address, the one that is meant.
+    fn choose(&mut self, transport: Transport, remote: SocketAddr, domain: Option<DomainId>) {
+        let domain = domain.and_then(|id| self.domains.get(usize::from(id.0)));
+        if let (Transport::Tls, Some(domain)) = (transport, domain) {
             self.outputs.push_back(UaOutput::ConnectTls {
-                remote: hop.remote,
+                remote,
                 domain: domain.clone(),
             });
         }
@@ -107,11 +148,11 @@ impl UserAgent {
     fn handle_message(
         &mut self,
         now: Instant,
-        transport: Transport,
+        from: Connection,
         local: SocketAddr,
-        remote: SocketAddr,
         parsed: Result<Message, ParseError>,
     ) {
+        let remote = from.remote;
         match &parsed {
             Err(ParseError::Garbage(fault)) => self.look_at_fault(remote, fault),
             Err(ParseError::BadRequest(bad)) => self.look_at_fault(remote, &bad.fault),
@@ -123,7 +164,7 @@ impl UserAgent {
                 let Ok(mut via) = request.headers.via_top() else {
                     return;
                 };
-                let back = note_source(&mut via, transport, remote);
+                let back = note_source(&mut via, from);
                 request
                     .headers
                     .replace_first_element(&HeaderName::VIA, &via.to_string());
@@ -144,7 +185,7 @@ impl UserAgent {
                 if bad.method == Method::Ack {
                     return;
                 }
-                let back = note_source(&mut via, transport, remote);
+                let back = note_source(&mut via, from);
                 bad.headers
                     .replace_first_element(&HeaderName::VIA, &via.to_string());
                 let tag = self.stateless_tag(&bad.headers);
@@ -161,6 +202,7 @@ impl UserAgent {
     pub(super) fn transmit_response(&mut self, back: Return, response: Response) {
         let response = self.with_server(response);
         if let Some(bytes) = self.fitted(back.transport, back.remote, response) {
+            self.choose(back.transport, back.remote, back.domain);
             self.outputs.push_back(UaOutput::Transmit {
                 transport: back.transport,
                 remote: back.remote,
@@ -172,7 +214,7 @@ impl UserAgent {
     /// Sends a response of a transaction; gives the bytes back.
     pub(super) fn transmit_kept(&mut self, back: Return, response: Response) -> Vec<u8> {
         let bytes = self.with_server(response).to_bytes();
-        self.transmit(back.transport, back.remote, bytes.clone());
+        self.send_back(back, bytes.clone());
         bytes
     }
 
@@ -187,7 +229,10 @@ impl UserAgent {
 }
 
 /// Adds what the Via doesn't know of its sender: `received` and `rport`.
-fn note_source(via: &mut Via, transport: Transport, remote: SocketAddr) -> Return {
+fn note_source(via: &mut Via, from: Connection) -> Return {
+    let Connection {
+        transport, remote, ..
+    } = from;
     let by_rport = via.wants_rport();
     if by_rport || via.host.ip() != Some(remote.ip().to_canonical()) {
         via.params
@@ -201,5 +246,8 @@ fn note_source(via: &mut Via, transport: Transport, remote: SocketAddr) -> Retur
         Transport::Udp if !by_rport => SocketAddr::new(remote.ip(), via.port.unwrap_or(SIP_PORT)),
         Transport::Udp | Transport::Tcp | Transport::Tls => remote,
     };
-    Return { transport, remote }
+    Return {
+        remote,
+        ..Return::over(from)
+    }
 }

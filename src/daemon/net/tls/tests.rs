@@ -220,3 +220,54 @@ async fn our_certificate_is_shown_to_a_server_that_asks() {
         assert_eq!(accepted, welcome);
     }
 }
+
+/// Two accounts whose domains are at one address: each has the connection on which its own was proved.
+#[tokio::test]
+async fn domains_at_one_address_have_a_connection_each() {
+    let files = Files::new(&["one.example.net", "two.example.net"]);
+    let (mut server, mut at_server) = net(TlsSetup {
+        identity: Some(files.identity()),
+        ..TlsSetup::default()
+    });
+    let remote = server.tls_bound().unwrap();
+    let (mut client, mut at_client) = net(TlsSetup {
+        ca_file: Some(files.path("ca.pem")),
+        ..TlsSetup::default()
+    });
+    for (domain, word) in [("one", "first"), ("two", "second"), ("one", "third")] {
+        client.connect_tls(remote, format!("{domain}.example.net").into());
+        client.transmit(Transport::Tls, remote, format!("{word}.").into_bytes());
+    }
+    let mut heard = std::collections::BTreeMap::<_, String>::new();
+    let mut answers = std::collections::BTreeMap::<_, String>::new();
+    while answers.values().map(String::len).sum::<usize>() < "first.second.third.".len() {
+        tokio::select! {
+            arrival = at_server.recv() => match arrival.unwrap() {
+                Inbound::Accepted { stream, transport, remote } => server.accepted(stream, transport, remote),
+                Inbound::Gateway(input) => {
+                    let Input::Sip(UaInput::Stream { bytes, remote, domain: None, .. }) = *input else {
+                        panic!("{input:?}");
+                    };
+                    *heard.entry(remote).or_default() += std::str::from_utf8(&bytes).unwrap();
+                    server.transmit(Transport::Tls, remote, bytes);
+                }
+                other => panic!("{other:?}"),
+            },
+            arrival = at_client.recv() => {
+                let Some(Inbound::Gateway(input)) = arrival else { panic!("{arrival:?}") };
+                let Input::Sip(UaInput::Stream { bytes, domain: Some(domain), .. }) = *input else {
+                    panic!("{input:?}");
+                };
+                *answers.entry(domain.to_string()).or_default() += std::str::from_utf8(&bytes).unwrap();
+            }
+        }
+    }
+    let mut said: Vec<_> = heard.into_values().collect();
+    said.sort();
+    assert_eq!(said, ["first.third.", "second."]);
+    let of = |domain: &str| answers.get(domain).map(String::as_str);
+    assert_eq!(
+        (of("one.example.net"), of("two.example.net")),
+        (Some("first.third."), Some("second."))
+    );
+}

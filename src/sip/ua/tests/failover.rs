@@ -380,3 +380,84 @@ fn sips_over_anything_but_tls_is_refused() {
     world.run_s(1);
     assert_eq!(world.responses(416).len(), 1);
 }
+
+#[test]
+fn two_domains_at_one_address_have_a_connection_each() {
+    let mut world = World::new(5922);
+    world.add("192.0.2.9:5060");
+    let server = "192.0.2.1:5061";
+    for domain in ["one.example.net", "two.example.net"] {
+        world.names.insert(domain.into(), vec![address(server)]);
+    }
+    world.script(server, |message| match message {
+        Message::Request(request) => match request.method {
+            Method::Register => vec![granted(request).into()],
+            Method::Ack => Vec::new(),
+            _ => vec![respond(request, 486, "r").into()],
+        },
+        Message::Response(_) => Vec::new(),
+    });
+    let mut accounts = Vec::new();
+    for (name, domain) in [("one", "one.example.net"), ("two", "two.example.net")] {
+        let mut account = account(name, "6001", domain);
+        account.transport = Some(Transport::Tls);
+        accounts.push(account);
+    }
+    world.command(0, UaCommand::SetAccounts(accounts));
+    world.run_s(1);
+    let domains = |world: &World, method: &str| -> Vec<String> {
+        let sent = world.over_tls.iter().cloned();
+        sent.filter(|(_, line)| line.starts_with(method))
+            .map(|(domain, _)| domain)
+            .collect()
+    };
+    let mut registered = domains(&world, "REGISTER");
+    registered.sort();
+    assert_eq!(registered, ["one.example.net", "two.example.net"]);
+
+    // Calls, with their ACKs, whichever account was used last.
+    for (account, domain) in [
+        ("one", "one.example.net"),
+        ("two", "two.example.net"),
+        ("one", "one.example.net"),
+    ] {
+        world.over_tls.clear();
+        world.call(0, account, "600");
+        world.run_s(1);
+        assert_eq!(domains(&world, "INVITE"), [domain]);
+        assert_eq!(domains(&world, "ACK"), [domain]);
+    }
+
+    // Requests are answered over the connection they came by; pieces of two don't mix.
+    for (domain, branch) in [("one.example.net", "z9hG4bKo"), ("two.example.net", "z9hG4bKt")] {
+        world.over_tls.clear();
+        let options = Request {
+            method: Method::Options,
+            ..invite("sip:6001@192.0.2.9", branch)
+        };
+        world.over(server, 0, domain, &options.to_bytes()[..40]);
+        world.over(server, 0, "three.example.net", b"\r\n\r\n");
+        world.over(server, 0, domain, &options.to_bytes()[40..]);
+        world.run_s(1);
+        assert_eq!(domains(&world, "SIP/2.0"), [domain]);
+        let pongs = world.over_tls.iter().cloned().filter(|(_, line)| line.is_empty());
+        assert_eq!(
+            pongs.map(|(domain, _)| domain).collect::<Vec<_>>(),
+            ["three.example.net"]
+        );
+    }
+
+    // One of them lost concerns its own account only.
+    world.over_tls.clear();
+    world.input(
+        0,
+        UaInput::TransportFailed {
+            transport: Transport::Tls,
+            remote: address(server),
+            domain: Some("two.example.net".into()),
+            reason: "closed by the peer".into(),
+        },
+    );
+    world.run_s(3);
+    assert_eq!(domains(&world, "REGISTER"), ["two.example.net"]);
+}

@@ -100,6 +100,7 @@ fn strangers_get_no_answer_whatever_they_send() {
         transport: Transport::Tcp,
         local: address("192.0.2.9:5060"),
         remote: address(STRANGER),
+        domain: None,
         bytes: b"\r\n\r\n".to_vec(),
     };
     ua.handle_input(world.now, ping);

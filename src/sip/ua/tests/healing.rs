@@ -154,6 +154,7 @@ fn connection_end(seed: u64) -> u64 {
         UaInput::TransportFailed {
             transport,
             remote,
+            domain: None,
             reason: "reset".into(),
         },
     );

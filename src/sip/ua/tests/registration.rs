@@ -542,6 +542,7 @@ fn a_lost_connection_registers_anew_soon() {
     let lost = UaInput::TransportFailed {
         transport: Transport::Tcp,
         remote,
+        domain: None,
         reason,
     };
     world.uas[0].ua.handle_input(now, lost);

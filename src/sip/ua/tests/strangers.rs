@@ -277,6 +277,7 @@ fn pings_on_a_connection_are_answered() {
         transport: Transport::Tcp,
         local,
         remote: address(PEER),
+        domain: None,
         bytes: b"\r\n\r\n".to_vec(),
     };
     world.uas[B].ua.handle_input(now, input);

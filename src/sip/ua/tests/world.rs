@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// A peer that isn't a user agent of ours: request or response in, messages out.
@@ -48,6 +49,10 @@ pub struct World {
     pub dns_down: bool,
     /// TLS connections asked for, and for whom.
     pub connected: Vec<(SocketAddr, String)>,
+    /// The connection that what is sent now answers over.
+    answering: Option<Arc<str>>,
+    /// What was sent over TLS: the connection's domain, and the first line.
+    pub over_tls: Vec<(String, String)>,
     /// Whether servers answer pings on streams.
     pub pongs: bool,
     /// Connections that a user agent ended.
@@ -75,6 +80,8 @@ pub struct Node {
 
 struct Flying {
     at: Instant,
+    /// Over which TLS connection.
+    domain: Option<Arc<str>>,
     order: u64,
     transport: Transport,
     from: SocketAddr,
@@ -142,6 +149,8 @@ impl World {
             ttl: Duration::from_secs(60),
             dns_down: false,
             connected: Vec::new(),
+            answering: None,
+            over_tls: Vec::new(),
             pongs: true,
             closed: Vec::new(),
             dead: Vec::new(),
@@ -308,6 +317,7 @@ impl World {
             from,
             to,
             bytes,
+            domain,
             ..
         } = flying;
         if let Some(node) = self
@@ -327,6 +337,7 @@ impl World {
                     transport,
                     local,
                     remote: from,
+                    domain,
                     bytes,
                 },
             };
@@ -334,14 +345,19 @@ impl World {
             self.drain(node);
         } else if transport != Transport::Udp && bytes == b"\r\n\r\n" && self.scripts.contains_key(&to) {
             if self.pongs {
+                self.answering = domain;
                 self.fly(transport, to, from, b"\r\n".to_vec());
+                self.answering = None;
             }
         } else if let Some(script) = self.scripts.get_mut(&to)
             && let Ok(message) = Message::parse(&bytes)
         {
-            for reply in script(&message) {
+            let replies = script(&message);
+            self.answering = domain;
+            for reply in replies {
                 self.fly(transport, to, from, reply.to_bytes());
             }
+            self.answering = None;
         }
     }
 
@@ -356,12 +372,13 @@ impl World {
                     let from = self.uas[node].public.unwrap_or(self.uas[node].address);
                     if self.dead.contains(&(transport, remote)) {
                         let reason = "Connection refused".to_owned();
-                        let now = self.now;
+                        let (now, domain) = (self.now, self.domain_of(transport, remote));
                         self.uas[node].ua.handle_input(
                             now,
                             UaInput::TransportFailed {
                                 transport,
                                 remote,
+                                domain,
                                 reason,
                             },
                         );
@@ -431,9 +448,20 @@ impl World {
         })
     }
 
+    /// The TLS connection to a server that a user agent has chosen last.
+    fn domain_of(&self, transport: Transport, remote: SocketAddr) -> Option<Arc<str>> {
+        let connected = self.connected.iter().filter(|_| transport == Transport::Tls);
+        let chosen = connected.rev().find(|(at, _)| *at == remote);
+        chosen.map(|(_, domain)| domain.as_str().into())
+    }
+
     fn fly(&mut self, transport: Transport, from: SocketAddr, to: SocketAddr, bytes: Vec<u8>) {
         let first = String::from_utf8_lossy(bytes.split(|b| *b == b'\r').next().unwrap()).into_owned();
         let ms = u64::try_from((self.now - self.start).as_millis()).unwrap();
+        let domain = self.answering.clone().or_else(|| self.domain_of(transport, to));
+        if let Some(domain) = domain.as_ref().filter(|_| self.answering.is_none()) {
+            self.over_tls.push((domain.to_string(), first.clone()));
+        }
         self.log.push((ms, from, to, first));
         self.wire.push(bytes.clone());
         let copies = match transport {
@@ -452,12 +480,25 @@ impl World {
             self.flying.push(Flying {
                 at,
                 order,
+                domain: domain.clone(),
                 transport,
                 from,
                 to,
                 bytes: bytes.clone(),
             });
         }
+    }
+
+    /// Bytes from a server, over the TLS connection on which it has proved `domain`.
+    pub fn over(&mut self, from: &str, node: usize, domain: &str, bytes: &[u8]) {
+        let input = UaInput::Stream {
+            transport: Transport::Tls,
+            local: self.uas[node].address,
+            remote: address(from),
+            domain: Some(domain.into()),
+            bytes: bytes.to_vec(),
+        };
+        self.input(node, input);
     }
 
     /// First lines sent to an address, in order.
