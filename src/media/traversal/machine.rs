@@ -8,11 +8,11 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use super::socket::Socket;
-use super::{Gathered, Outgoing, Relay, Settled, TraversalConfig, TraversalEvent, Way};
+use super::{Gathered, Outgoing, Settled, TraversalConfig, TraversalEvent, Way};
 use crate::media::TransmitKind;
-use crate::media::ice::{Agent, Base, Credentials, Description, IceEvent, Transmit};
+use crate::media::ice::{Agent, Base, Credentials, Description, Transmit};
 use crate::media::stun::{BindingClient, Message, is_channel_data};
-use crate::media::turn::{TurnClient, TurnEvent};
+use crate::media::turn::TurnClient;
 
 /// An offer or answer waits for servers so long and no longer: they answer within a round trip, or are away.
 pub(super) const GATHER_WITHIN: Duration = Duration::from_millis(500);
@@ -35,12 +35,12 @@ pub struct Traversal {
     /// RTCP goes the way of RTP.
     pub(super) shared_port: bool,
     /// What has been said of the way that ICE has chosen.
-    told: Option<Settled>,
+    pub(super) told: Option<Settled>,
     /// Who is sent media now.
-    path: Option<(Way, Option<Way>)>,
+    pub(super) path: Option<(Way, Option<Way>)>,
     pub(super) random: StdRng,
     transmit: VecDeque<Outgoing>,
-    events: VecDeque<TraversalEvent>,
+    pub(super) events: VecDeque<TraversalEvent>,
 }
 
 impl Traversal {
@@ -226,7 +226,14 @@ impl Traversal {
         self.events.pop_front()
     }
 
-    fn hear(&mut self, now: Instant, socket: TransmitKind, from: SocketAddr, relayed: bool, bytes: &[u8]) {
+    pub(super) fn hear(
+        &mut self,
+        now: Instant,
+        socket: TransmitKind,
+        from: SocketAddr,
+        relayed: bool,
+        bytes: &[u8],
+    ) {
         let base = Base {
             component: socket,
             relayed,
@@ -321,108 +328,5 @@ impl Traversal {
             self.gathered.relayed[index] = turn.and_then(TurnClient::relayed);
         }
         self.events.push_back(TraversalEvent::Gathered);
-    }
-
-    fn turn_event(&mut self, now: Instant, socket: TransmitKind, event: TurnEvent) {
-        let own = &mut self.sockets[socket as usize];
-        match event {
-            TurnEvent::Allocated => {}
-            TurnEvent::Failed(_) => {
-                own.turn = None;
-                self.relay_lost(socket);
-            }
-            TurnEvent::Bound(peer, channel) => {
-                if let (Some((base, remote)), Some(turn)) = (own.selected, &own.turn)
-                    && base.relayed
-                    && remote == peer
-                {
-                    let server = turn.server();
-                    let relay = Some(Relay {
-                        server,
-                        channel,
-                        peer,
-                    });
-                    own.way = Some(Way { to: peer, relay });
-                }
-            }
-            TurnEvent::NotBound(_) => self.relay_lost(socket),
-            TurnEvent::Data(peer, bytes) => self.hear(now, socket, peer, true, &bytes),
-        }
-    }
-
-    /// What went through the relay goes nowhere.
-    fn relay_lost(&mut self, socket: TransmitKind) {
-        let base = Base {
-            component: socket,
-            relayed: true,
-        };
-        if let Some(agent) = &mut self.agent {
-            agent.drop_base(base);
-        }
-        if self.sockets[socket as usize]
-            .selected
-            .is_some_and(|(selected, _)| selected == base)
-        {
-            self.way_lost(socket);
-        }
-    }
-
-    fn way_lost(&mut self, socket: TransmitKind) {
-        let own = &mut self.sockets[socket as usize];
-        own.selected = None;
-        own.way = None;
-        if socket == TransmitKind::Rtp {
-            self.path = None;
-            self.events.push_back(TraversalEvent::Lost);
-        }
-    }
-
-    fn ice_event(&mut self, now: Instant, event: IceEvent) {
-        match event {
-            IceEvent::Usable { base, remote } => self.go_by_pair(now, base, remote),
-            IceEvent::Selected {
-                base,
-                remote,
-                seen_as,
-            } => {
-                let own = &mut self.sockets[base.component as usize];
-                own.seen_as = seen_as;
-                own.settled = true;
-                self.go_by_pair(now, base, remote);
-            }
-            IceEvent::Failed => self.events.push_back(TraversalEvent::Lost),
-            IceEvent::ConsentExpired(socket) => self.way_lost(socket),
-        }
-    }
-
-    fn go_by_pair(&mut self, now: Instant, base: Base, remote: SocketAddr) {
-        let own = &mut self.sockets[base.component as usize];
-        own.selected = Some((base, remote));
-        match &mut own.turn {
-            Some(turn) if base.relayed => turn.bind(now, remote, &mut self.random),
-            _ => {
-                own.way = Some(Way {
-                    to: remote,
-                    relay: None,
-                });
-                // The checks keep the mapping alive.
-                own.binding = None;
-            }
-        }
-    }
-
-    fn tell_path(&mut self) {
-        let [rtp, rtcp] = &self.sockets;
-        let Some(rtp) = rtp.way else { return };
-        let rtcp = if self.shared_port { Some(rtp) } else { rtcp.way };
-        if self.path != Some((rtp, rtcp)) {
-            self.path = Some((rtp, rtcp));
-            self.events.push_back(TraversalEvent::Path { rtp, rtcp });
-        }
-        let settled = self.settled();
-        if let (Some(ends), true) = (settled, settled != self.told) {
-            self.told = settled;
-            self.events.push_back(TraversalEvent::Settled(ends));
-        }
     }
 }

@@ -13,6 +13,7 @@ mod restart;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod ways;
 
 pub use gathered::Gathered;
 pub use machine::Traversal;

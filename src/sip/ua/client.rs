@@ -1,12 +1,16 @@
 //! Client transactions: requests of ours on the wire, their responses matched, CANCEL and ACK with them.
 
+mod hop_by_hop;
+
+use hop_by_hop::{hop_by_hop, refusal_ack, with_via};
+
 use super::emergency::{NO_ANSWER, NO_PROGRESS};
 use super::failover::SILENT_TARGET;
 use super::hop::{Connection, Hop};
 use super::job::{Job, Outcome, Owner};
 use super::{Transport, UserAgent};
 use crate::sip::account::Account;
-use crate::sip::message::{CSeq, HeaderName, Method, Request, Response, Via};
+use crate::sip::message::{Method, Request, Response, Via};
 use crate::sip::transaction::{Client, Expiry, InviteClient, Received};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -400,44 +404,4 @@ impl UserAgent {
     fn new_branch(&mut self) -> String {
         format!("z9hG4bK{}", self.token())
     }
-}
-
-fn with_via(request: &Request, via: &str) -> Vec<u8> {
-    let mut request = request.clone();
-    request.headers.insert_front(HeaderName::VIA, via);
-    request.to_bytes()
-}
-
-/// CANCEL, or the ACK of a refusal: the INVITE's Request-URI, Route, From, Call-ID and CSeq number (9.1,
-/// 17.1.1.3), without its body and its other headers.
-fn hop_by_hop(invite: &Request, method: Method) -> Request {
-    let mut request = Request::new(method.clone(), invite.uri.clone());
-    for name in [
-        HeaderName::MAX_FORWARDS,
-        HeaderName::ROUTE,
-        HeaderName::FROM,
-        HeaderName::TO,
-        HeaderName::CALL_ID,
-        HeaderName::USER_AGENT,
-    ] {
-        request.headers.copy_from(&invite.headers, &name);
-    }
-    if let Ok(cseq) = invite.headers.cseq() {
-        request.headers.push(
-            HeaderName::CSEQ,
-            CSeq {
-                number: cseq.number,
-                method,
-            }
-            .to_string(),
-        );
-    }
-    request
-}
-
-fn refusal_ack(transaction: &ClientTransaction, response: &Response) -> Vec<u8> {
-    let mut ack = hop_by_hop(&transaction.request, Method::Ack);
-    ack.headers.remove(&HeaderName::TO);
-    ack.headers.copy_from(&response.headers, &HeaderName::TO);
-    with_via(&ack, &transaction.via)
 }
