@@ -406,9 +406,9 @@ fn two_domains_at_one_address_have_a_connection_each() {
     world.command(0, UaCommand::SetAccounts(accounts));
     world.run_s(1);
     let domains = |world: &World, method: &str| -> Vec<String> {
-        let sent = world.over_tls.iter().cloned();
+        let sent = world.over_tls.iter();
         sent.filter(|(_, line)| line.starts_with(method))
-            .map(|(domain, _)| domain)
+            .map(|(domain, _)| domain.clone())
             .collect()
     };
     let mut registered = domains(&world, "REGISTER");
@@ -440,7 +440,7 @@ fn two_domains_at_one_address_have_a_connection_each() {
         world.over(server, 0, domain, &options.to_bytes()[40..]);
         world.run_s(1);
         assert_eq!(domains(&world, "SIP/2.0"), [domain]);
-        let pongs = world.over_tls.iter().cloned().filter(|(_, line)| line.is_empty());
+        let pongs = world.over_tls.iter().filter(|(_, line)| line.is_empty());
         assert_eq!(
             pongs.map(|(domain, _)| domain).collect::<Vec<_>>(),
             ["three.example.net"]
