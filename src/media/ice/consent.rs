@@ -74,7 +74,9 @@ impl Agent {
                 controlling: self.controlling,
                 tie_breaker: self.tie_breaker,
                 component: kind,
-                nominates: false,
+                // An updated offer makes some peers begin anew by themselves, with the same credentials: they are told
+                // again which pair it is.
+                nominates: self.controlling,
             };
             self.transmit.push_back(Transmit {
                 base: consent.base,

@@ -112,6 +112,7 @@ fn a_restart_that_is_refused_leaves_everything_as_it_was() {
     let mut world = World::new([Kind::FullCone, Kind::FullCone], Help::Stun, 12);
     world.connect(true);
     assert!(world.run_until(connected));
+    assert!(world.run_until(|world| world.hosts[0].traversal.settled().is_some()));
     let (first, answer) = (world.hosts[0].traversal.settled(), world.description(1));
     restart(&mut world);
     // The next offer is answered, and it is of before: the same credentials on both sides.
