@@ -39,6 +39,20 @@ pub struct Identity {
 impl Identity {
     /// Makes one. The generator has to be fit for keys.
     pub fn new(random: &mut StdRng) -> Result<Self, DtlsError> {
+        Self::made(random, |config| config)
+    }
+
+    /// One whose handshakes take the same time whenever they meet the same network, for tests.
+    #[cfg(test)]
+    pub(super) fn repeatable(seed: u64) -> Self {
+        let mut random = rand::SeedableRng::seed_from_u64(seed);
+        Self::made(&mut random, |config| config.dangerously_set_rng_seed(seed)).expect("a certificate")
+    }
+
+    fn made(
+        random: &mut StdRng,
+        adapt: impl FnOnce(dimpl::ConfigBuilder) -> dimpl::ConfigBuilder,
+    ) -> Result<Self, DtlsError> {
         let failed = |error: &dyn fmt::Display| DtlsError::Identity(error.to_string());
         let key = SigningKey::generate_from_rng(random);
         let mut serial = [0; SERIAL_BYTES];
@@ -49,9 +63,8 @@ impl Identity {
             .with_crypto_provider(rust_crypto::default_provider())
             .flight_start_rto(FIRST_RETRY_AFTER)
             .flight_retries(RETRIES_MAX)
-            .handshake_timeout(WITHIN)
-            .build()
-            .map_err(|error| failed(&error))?;
+            .handshake_timeout(WITHIN);
+        let config = adapt(config).build().map_err(|error| failed(&error))?;
         Ok(Self {
             fingerprint: Fingerprint::of(&certificate),
             certificate: DtlsCertificate {

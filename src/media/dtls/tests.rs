@@ -9,7 +9,7 @@ use crate::media::srtp::{SrtpKeys, Suite};
 use crate::testing::epoch;
 
 fn identity(seed: u64) -> Identity {
-    Identity::new(&mut StdRng::seed_from_u64(seed)).unwrap()
+    Identity::repeatable(seed)
 }
 
 /// Two ends and what lies between them.
