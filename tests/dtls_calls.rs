@@ -180,7 +180,7 @@ fn lost_delayed_and_doubled_handshakes_come_about() {
         world.network = support::network::Network::new(
             seed,
             Faults {
-                loss: 0.15,
+                loss: 0.1,
                 duplication: 0.1,
                 delay_ms: 40,
                 jitter_ms: 60,
