@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// What the user agent is asked to do.
 #[derive(Clone, Debug)]
 pub enum UaCommand {
-    /// Call somebody. `call` comes from [`UserAgent::new_call`](super::UserAgent::new_call).
+    /// Call somebody. `call` comes from [`UserAgent::new_call`](crate::sip::ua::UserAgent::new_call).
     Invite {
         /// The new call.
         call: CallId,

@@ -76,8 +76,9 @@ pub enum UaEvent {
         /// SDP offer.
         body: Vec<u8>,
     },
-    /// The answer to our own [`UaCommand::Reoffer`]; `None`: it was refused and the old session stays. Also the
-    /// answer to an offer we made in [`UaCommand::Answer`] or [`UaCommand::AnswerReoffer`] (it comes with the ACK).
+    /// The answer to our own [`Reoffer`](super::UaCommand::Reoffer); `None`: it was refused and the old session stays.
+    /// Also the answer to an offer we made in [`Answer`](super::UaCommand::Answer) or
+    /// [`AnswerReoffer`](super::UaCommand::AnswerReoffer) (it comes with the ACK).
     Reanswered {
         /// Which.
         call: CallId,
@@ -95,8 +96,8 @@ pub enum UaEvent {
     },
     /// After `Shutdown`: everything has ended.
     Idle,
-    /// The session is to be refreshed by a re-INVITE (RFC 4028): answer with [`UaCommand::Reoffer`], the session as it
-    /// stands.
+    /// The session is to be refreshed by a re-INVITE (RFC 4028): answer with [`Reoffer`](super::UaCommand::Reoffer), the
+    /// session as it stands.
     RefreshDue {
         /// Which.
         call: CallId,
@@ -115,7 +116,7 @@ pub enum UaEvent {
         /// What.
         summary: MessageSummary,
     },
-    /// How the peer of [`UaCommand::Refer`] fares.
+    /// How the peer of [`Refer`](super::UaCommand::Refer) fares.
     TransferProgress {
         /// Whose peer.
         call: CallId,
@@ -124,9 +125,9 @@ pub enum UaEvent {
         /// Nothing more will be told.
         done: bool,
     },
-    /// OPTIONS: say with [`UaCommand::AnswerInquiry`] what an INVITE would get.
+    /// OPTIONS: say with [`AnswerInquiry`](super::UaCommand::AnswerInquiry) what an INVITE would get.
     Inquiry(Box<Inquiry>),
-    /// The answer to [`UaCommand::Locate`].
+    /// The answer to [`Locate`](super::UaCommand::Locate).
     Located {
         /// Which account.
         account: AccountName,
