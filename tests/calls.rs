@@ -19,6 +19,7 @@ use support::host::HostOptions;
 use support::ip;
 use support::network::Faults;
 use support::peer::{Server, Step, session_description};
+use support::server;
 use support::telephone::Voice;
 use tipring::dsp::fsk::{Demodulator, FskEvent};
 use tipring::dsp::transmission::Modem;
@@ -74,10 +75,6 @@ fn server_world(scripts: Vec<Vec<Step>>) -> World {
         world.hosts[0].account_state(world.now) == "registered"
     });
     world
-}
-
-fn server(world: &mut World) -> &mut Server {
-    world.peers[0].as_server().expect("the server")
 }
 
 #[test]

@@ -22,6 +22,7 @@ use support::host::HostOptions;
 use support::ip;
 use support::network::{Faults, Packet};
 use support::peer::{Server, Step};
+use support::server;
 use support::telephone::Voice;
 use tipring::call::{CallConfig, CallRecord, IcePolicy};
 use tipring::media::dtls::{Agreement, Handshake, Identity, Role, is_dtls};
@@ -180,7 +181,7 @@ fn lost_delayed_and_doubled_handshakes_come_about() {
         world.network = support::network::Network::new(
             seed,
             Faults {
-                loss: 0.1,
+                loss: 0.15,
                 duplication: 0.1,
                 delay_ms: 40,
                 jitter_ms: 60,
@@ -403,10 +404,6 @@ fn server_world(scripts: Vec<Vec<Step>>) -> World {
         world.hosts[0].account_state(world.now) == "registered"
     });
     world
-}
-
-fn server(world: &mut World) -> &mut Server {
-    world.peers[0].as_server().expect("the server")
 }
 
 /// The answer of a peer with a certificate that nobody has.

@@ -16,6 +16,7 @@ use support::World;
 use support::host::HostOptions;
 use support::ip;
 use support::peer::{Server, Step, session_description};
+use support::server;
 use support::telephone::Voice;
 use tipring::call::CallRecord;
 use tipring::sip::message::{HeaderName, Method};
@@ -55,10 +56,6 @@ fn server_world(policy: SrtpPolicy, scripts: Vec<Vec<Step>>) -> World {
         world.hosts[0].account_state(world.now) == "registered"
     });
     world
-}
-
-fn server(world: &mut World) -> &mut Server {
-    world.peers[0].as_server().expect("the server")
 }
 
 fn state(world: &World, line: &str) -> String {

@@ -48,6 +48,17 @@ fn encryption(tipring: &Tipring, telephone: &Telephone) -> Option<String> {
     call["encryption"].as_str().map(str::to_owned)
 }
 
+/// What is said into the echo comes back as it was said.
+#[track_caller]
+fn assert_speech_comes_back(asterisk: &Asterisk, tipring: &Tipring, telephone: &Telephone) {
+    let said = asterisk.speech();
+    let mark = telephone.mark();
+    telephone.say(said.clone());
+    telephone.wait_silent();
+    telephone.listen(500);
+    sound::assert_alike(&said, &telephone.heard_since(mark), &tipring.folder());
+}
+
 #[test]
 fn encrypted_speech_comes_back_from_the_echo_as_it_was_said() {
     let Some(asterisk) = Asterisk::start() else { return };
@@ -56,12 +67,7 @@ fn encrypted_speech_comes_back_from_the_echo_as_it_was_said() {
     tipring.wait_line("talking", 5);
     telephone.wait_quiet(300, 3);
     assert_eq!(tipring.status()["calls"][0]["encryption"], SUITE);
-    let said = asterisk.speech();
-    let mark = telephone.mark();
-    telephone.say(said.clone());
-    telephone.wait_silent();
-    telephone.listen(500);
-    sound::assert_alike(&said, &telephone.heard_since(mark), &tipring.folder());
+    assert_speech_comes_back(&asterisk, &tipring, &telephone);
     assert_eq!(encryption(&tipring, &telephone).as_deref(), Some(SUITE));
 }
 
@@ -136,12 +142,7 @@ fn speech_keyed_by_a_handshake_comes_back_as_it_was_said() {
         tipring.wait_line("talking", 5);
         telephone.wait_quiet(300, 3);
         assert_eq!(tipring.status()["calls"][0]["encryption"], DTLS_SUITE);
-        let said = asterisk.speech();
-        let mark = telephone.mark();
-        telephone.say(said.clone());
-        telephone.wait_silent();
-        telephone.listen(500);
-        sound::assert_alike(&said, &telephone.heard_since(mark), &tipring.folder());
+        assert_speech_comes_back(&asterisk, &tipring, &telephone);
         assert_eq!(encryption(&tipring, &telephone).as_deref(), Some(DTLS_SUITE));
         let round_trip = &tipring.calls()[0]["round_trip_ms"];
         assert_eq!(round_trip.is_number(), username == "6010", "{round_trip}");
@@ -161,12 +162,7 @@ fn an_exchange_that_offers_a_handshake() {
         telephone.lift();
         tipring.wait_line("talking", 3);
         telephone.wait_quiet(300, 3);
-        let said = asterisk.speech();
-        let mark = telephone.mark();
-        telephone.say(said.clone());
-        telephone.wait_silent();
-        telephone.listen(500);
-        sound::assert_alike(&said, &telephone.heard_since(mark), &tipring.folder());
+        assert_speech_comes_back(&asterisk, &tipring, &telephone);
         assert_eq!(encryption(&tipring, &telephone).as_deref(), Some(DTLS_SUITE));
     }
 }

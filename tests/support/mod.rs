@@ -17,6 +17,11 @@ use host::{Host, HostOptions};
 use network::{Faults, Network};
 use peer::Peer;
 
+/// The scripted server, where it is the first peer.
+pub fn server(world: &mut World) -> &mut peer::Server {
+    world.peers[0].as_server().expect("the server")
+}
+
 /// Everything there is.
 pub struct World {
     pub now: Instant,

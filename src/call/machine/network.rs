@@ -174,7 +174,7 @@ impl LineCalls {
                 let config = self.config.clone();
                 match (self.leg_of_mut(call), body) {
                     (Some(leg), Some(answer)) => {
-                        // Taken up when the call is.
+                        // Taken up when the call is, which offers anew: what can't be read changes nothing.
                         let _ = leg.media.accept_answer(&config, &answer);
                     }
                     (Some(leg), None) => leg.media.keep_credentials(),
